@@ -1,0 +1,23 @@
+//! The crate at its boundary: bytes and the time in, a verdict out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "clippy.toml allows these in tests, which clippy takes for functions marked #[test] alone"
+)]
+
+mod authenticator;
+mod claims;
+mod corpus;
+mod der;
+mod enrolment;
+mod form;
+mod identity;
+mod inspection;
+mod jsonwebtoken_interop;
+mod openssl;
+mod parties;
+mod properties;
+mod published_samples;
+mod signing;
