@@ -1,0 +1,264 @@
+//! What can be wrong with an enrolment, and with the database under it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use irgw_core::{Environment, OwnerId, Rule, Thumbprint, UnixTime};
+
+/// Why the store did not do what it was asked to.
+///
+/// The first group are refusals of an enrolment: [`Error::rule`] names the rule. The second group are faults of the
+/// database: nothing was written, and whoever needs the answer to admit somebody must refuse (503).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A provider or resource owner of this id exists (ENV-1).
+    Exists(Kind, String),
+    /// Nothing of this id was ever enrolled.
+    Unknown(Kind, String),
+    /// The credential is enrolled in this environment already (TLS-6, M2M-3).
+    Enrolled {
+        /// Which sort of credential.
+        kind: Kind,
+        /// The Common Name or thumbprint.
+        id: String,
+        /// The provider or resource owner that holds it.
+        holder: String,
+    },
+    /// The credential, or its key, is enrolled in another environment (ENV-2).
+    OtherEnvironment {
+        /// Which sort of credential, or [`Kind::SigningKey`] when only the key is the same.
+        kind: Kind,
+        /// The Common Name or thumbprint.
+        id: String,
+        /// Where it is enrolled.
+        environment: Environment,
+    },
+    /// The credential was enrolled once, and revoked: it does not come back (TLS-6, M2M-3).
+    Revoked {
+        /// Which sort of credential.
+        kind: Kind,
+        /// The Common Name or thumbprint.
+        id: String,
+        /// When it was revoked.
+        at: UnixTime,
+    },
+    /// The Common Name differs from an enrolled one only by case, which no certification authority heeds (TLS-6).
+    DiffersByCase {
+        /// The Common Name that is enrolled.
+        enrolled: String,
+    },
+    /// The certificate is to serve its granted services only, and none is granted (TLS-12).
+    NothingGranted,
+    /// The owner has two signing certificates in force for this issuer value (M2M-8).
+    TwoInForce {
+        /// The resource owner.
+        owner: OwnerId,
+        /// The issuer value.
+        issuer: String,
+        /// The two, the one that ends first first.
+        thumbprints: [Thumbprint; 2],
+    },
+    /// The certificate to be replaced is not one of the same resource owner, issuer value and environment (M2M-8).
+    NotItsPredecessor(Thumbprint),
+    /// The DER that came with a signing certificate is another certificate's (M2M-3).
+    OtherDer(Thumbprint),
+    /// A text is empty, too long or holds a control character.
+    Text {
+        /// What the text is.
+        what: &'static str,
+        /// How many bytes it may have.
+        limit_bytes: usize,
+    },
+    /// A page of a listing has 1 to this number of items.
+    PageSize(usize),
+
+    /// There is no database at this path.
+    Absent(PathBuf),
+    /// Others than its owner can read or write the database.
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is a database, and not one of this program.
+    Foreign(PathBuf),
+    /// Another file took the database's place while it was in use.
+    Replaced,
+    /// A later version of this program wrote the database.
+    Newer {
+        /// The database's version.
+        found: i64,
+        /// The last version that this program knows.
+        known: i64,
+    },
+    /// The file could not be made or looked at.
+    File(PathBuf, io::ErrorKind),
+    /// Another connection held the database for longer than the waiting time.
+    Busy,
+    /// The disk is full.
+    Full,
+    /// The database is damaged, or holds what this program cannot have written.
+    Corrupt(String),
+    /// The database failed in another way.
+    Database {
+        /// SQLite's extended result code.
+        code: i32,
+        /// SQLite's text.
+        message: String,
+    },
+    /// A thread could not be started.
+    Thread(io::ErrorKind),
+}
+
+impl Error {
+    /// The rule that refuses the enrolment; `None` for a fault of the database or a request that cannot be understood.
+    pub fn rule(&self) -> Option<Rule> {
+        match self {
+            Error::Exists(..) => Some(Rule::Env1),
+            Error::Unknown(kind, _) => Some(kind.rule()),
+            Error::Enrolled { kind, .. } | Error::Revoked { kind, .. } => Some(kind.rule()),
+            Error::OtherEnvironment { .. } => Some(Rule::Env2),
+            Error::DiffersByCase { .. } => Some(Rule::Tls6),
+            Error::NothingGranted => Some(Rule::Tls12),
+            Error::TwoInForce { .. } | Error::NotItsPredecessor(_) => Some(Rule::M2m8),
+            Error::OtherDer(_) => Some(Rule::M2m3),
+            Error::Text { .. } | Error::PageSize(_) => None,
+            Error::Absent(_)
+            | Error::Exposed { .. }
+            | Error::Foreign(_)
+            | Error::Replaced
+            | Error::Newer { .. }
+            | Error::File(..)
+            | Error::Busy
+            | Error::Full
+            | Error::Corrupt(_)
+            | Error::Database { .. }
+            | Error::Thread(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Exists(kind, id) => write!(f, "{kind} {id} exists"),
+            Error::Unknown(kind, id) => write!(f, "there is no {kind} {id}"),
+            Error::Enrolled { kind, id, holder } => write!(f, "{kind} {id} is enrolled for {holder} already"),
+            Error::OtherEnvironment { kind, id, environment } => {
+                write!(f, "{kind} {id} is enrolled in {environment}, and belongs to one environment only")
+            }
+            Error::Revoked { kind, id, at } => {
+                write!(f, "{kind} {id} was revoked at {} (Unix time) and cannot come back", at.as_secs())
+            }
+            Error::DiffersByCase { enrolled } => {
+                write!(f, "common name {enrolled} is enrolled, and this one differs from it only by case")
+            }
+            Error::NothingGranted => {
+                f.write_str("an exclusive client certificate needs at least one granted service")
+            }
+            Error::TwoInForce { owner, issuer, thumbprints: [first, second] } => write!(
+                f,
+                "resource owner {owner} has two signing certificates in force for issuer {issuer}: revoke {first} (the \
+                 one that ends first) or {second} before a third is enrolled"
+            ),
+            Error::NotItsPredecessor(thumbprint) => write!(
+                f,
+                "signing certificate {thumbprint} is not one of this resource owner, issuer and environment, so it \
+                 cannot be replaced here"
+            ),
+            Error::OtherDer(thumbprint) => write!(f, "the given DER is not that of {thumbprint}"),
+            Error::Text { what, limit_bytes } => {
+                write!(f, "{what} is 1 to {limit_bytes} bytes of text without control characters")
+            }
+            Error::PageSize(limit) => write!(f, "a page has 1 to {limit} items"),
+            Error::Absent(path) => write!(f, "there is no database at {}", path.display()),
+            Error::Exposed { path, mode } => write!(
+                f,
+                "{} can be used by others than its owner (mode {mode:03o}): chmod 600 it",
+                path.display()
+            ),
+            Error::Foreign(path) => write!(f, "{} is not a database of irgw", path.display()),
+            Error::Replaced => {
+                f.write_str("another file took the database's place while it was in use: start again")
+            }
+            Error::Newer { found, known } => write!(
+                f,
+                "the database has version {found}, this program knows versions up to {known}: use a newer irgw"
+            ),
+            Error::File(path, kind) => write!(f, "{}: {kind}", path.display()),
+            Error::Busy => f.write_str("another process holds the database"),
+            Error::Full => f.write_str("the disk is full"),
+            Error::Corrupt(what) => write!(f, "the database is damaged: {what}"),
+            Error::Database { code, message } => write!(f, "the database failed ({code}): {message}"),
+            Error::Thread(kind) => write!(f, "the follower could not be started: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode;
+        let rusqlite::Error::SqliteFailure(failure, ref message) = error else {
+            // A column of another type than the schema gives it, or SQL that does not fit the schema.
+            return Error::Corrupt(error.to_string());
+        };
+        let message = message.clone().unwrap_or_else(|| failure.to_string());
+        match failure.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
+            ErrorCode::DiskFull => Error::Full,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(message),
+            _ => Error::Database { code: failure.extended_code, message },
+        }
+    }
+}
+
+/// The sorts of things that are enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A digital service provider.
+    Provider,
+    /// A resource owner.
+    Owner,
+    /// A myIR logon linked to a resource owner.
+    Logon,
+    /// A provider's right to act for a resource owner.
+    Link,
+    /// A client certificate's Common Name.
+    ClientCert,
+    /// A signing certificate.
+    SigningCert,
+    /// The key of a signing certificate.
+    SigningKey,
+}
+
+impl Kind {
+    fn rule(self) -> Rule {
+        match self {
+            Kind::Provider | Kind::Owner => Rule::Env1,
+            Kind::Logon => Rule::M2m7,
+            Kind::Link => Rule::M2m9,
+            Kind::ClientCert => Rule::Tls6,
+            Kind::SigningCert | Kind::SigningKey => Rule::M2m3,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Kind::Provider => "provider",
+            Kind::Owner => "resource owner",
+            Kind::Logon => "logon",
+            Kind::Link => "link",
+            Kind::ClientCert => "common name",
+            Kind::SigningCert => "signing certificate",
+            Kind::SigningKey => "the key of signing certificate",
+        })
+    }
+}

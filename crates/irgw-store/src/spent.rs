@@ -1,0 +1,53 @@
+//! Tokens that may be used once, and were (M2M-10).
+
+use irgw_core::{Thumbprint, UnixTime};
+use rusqlite::params;
+
+use crate::column::seconds;
+use crate::digest::sha256;
+use crate::{Error, Store};
+
+/// Whether a token was spent now or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Spent {
+    /// Nobody used it before: it is spent now, and known to be by every node.
+    First,
+    /// It was used before.
+    Again,
+}
+
+impl Store {
+    /// Spends a token: of all calls with the same `credential` and `jti`, on all nodes, exactly one sees
+    /// [`Spent::First`] (M2M-10).
+    ///
+    /// `jti` may be of any length: 72 bytes are kept of it and its credential. `expires` is the second from which nobody
+    /// accepts the token any more (`exp` and the skew); some time after it the token is forgotten. Waits for the disk.
+    ///
+    /// # Errors
+    /// Faults of the database: whether the token was spent is unknown, so the request must be refused.
+    pub fn spend(
+        &self,
+        credential: &Thumbprint,
+        jti: &str,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<Spent, Error> {
+        self.write(|transaction| {
+            let insert = "INSERT INTO spent_tokens (credential, jti_digest, expires) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING";
+            let values = params![credential.0, sha256(jti.as_bytes()), seconds(expires)];
+            if transaction.prepare_cached(insert)?.execute(values)? == 0 {
+                return Ok(Spent::Again);
+            }
+            // Two for one, so that the table shrinks again after a burst and no call pays for all of it.
+            let forget = "DELETE FROM spent_tokens WHERE (credential, jti_digest) IN
+                 (SELECT credential, jti_digest FROM spent_tokens WHERE expires < ?1 ORDER BY expires LIMIT 2)";
+            transaction.prepare_cached(forget)?.execute([seconds(now).saturating_sub(KEPT_SECONDS)])?;
+            Ok(Spent::First)
+        })
+    }
+}
+
+/// How long a spent token is kept beyond its end: no node's clock is that wrong.
+const KEPT_SECONDS: i64 = 3600;
