@@ -1,0 +1,77 @@
+//! `irgw cert check`: what the gateway would make of a client certificate.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use irgw_core::UnixTime;
+use irgw_tls::{Outcome, assess};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::{CommandError, PlaceArgs};
+use crate::material;
+
+/// The arguments of `irgw cert`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CertArgs {
+    #[command(subcommand)]
+    command: CertCommand,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum CertCommand {
+    /// Say for each rule whether a client certificate meets it
+    #[command(after_help = "Example: irgw cert check provider.crt --dir irgw-dev
+The roots and revocation lists are the named gateway's. Whether the Common Name is enrolled is another
+question: irgw credential list.
+Exit codes: 0 a handshake would accept it, 1 it would not and the rule is named, 2 a file cannot be read.")]
+    Check {
+        /// The end-entity certificate, then the intermediates, PEM
+        certificate: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what the command says.
+///
+/// # Errors
+/// When the certificate would be refused, or a file cannot be used.
+pub(crate) fn run(args: &CertArgs, now: UnixTime, out: &mut impl Write) -> Result<(), CommandError> {
+    let CertCommand::Check { certificate, json } = &args.command;
+    let config = args.place.config()?;
+    let trust = material::client_trust(&config.roots, now).map_err(CommandError::unusable)?;
+    let shown = certificate.display();
+    let pem = fs::read(certificate)
+        .map_err(|error| CommandError::unusable(format_args!("cannot read {shown}: {error}")))?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| CommandError::unusable(format_args!("{shown} is not PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(CommandError::unusable(format_args!("{shown} holds no certificate in PEM")));
+    }
+    let assessment = assess(&chain, &trust, now)?;
+    if *json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&assessment).map_err(CommandError::unusable)?)?;
+    } else {
+        writeln!(out, "subject     {}\nissuer      {}", assessment.subject, assessment.issuer)?;
+        writeln!(out, "valid       {} to {}", assessment.not_before, assessment.not_after)?;
+        writeln!(out, "thumbprint  {}", assessment.thumbprint)?;
+        for finding in &assessment.findings {
+            let outcome = match finding.outcome {
+                Outcome::Met => "met",
+                Outcome::NotMet => "NOT MET",
+                Outcome::NotJudged => "not judged",
+            };
+            writeln!(out, "{:<7} {outcome:<12} {}", finding.rule, finding.detail)?;
+        }
+    }
+    match assessment.findings.iter().find(|finding| finding.outcome == Outcome::NotMet) {
+        Some(broken) => Err(CommandError::refused(broken.rule, "a handshake would refuse this certificate")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,518 @@
+//! `irgw credential …`: client certificates and signing certificates (TLS-6, TLS-7, TLS-12, CN-1, M2M-8, ENV-2).
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use irgw_core::{Environment, Grants, OwnerId, ProviderId, Rule, ServiceName, Thumbprint, UnixTime};
+use irgw_m2m::{LegacySha1, SigningCert};
+use irgw_store::{ClientCertFilter, NewClientCert, NewSigningCert, SigningCertFilter, Store};
+use irgw_tls::{CommonName, IssuerPin};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::json;
+
+use super::certificate_file::read_certificate;
+use super::listing::{List, rfc3339};
+use super::{CommandError, ListArgs, PlaceArgs};
+
+/// Client certificates and signing certificates: enrol, list, roll over, revoke
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CredentialArgs {
+    /// Which gateway's state.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(subcommand)]
+    command: CredentialCommand,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Assign a Common Name; the provider has a certificate issued with it:
+    irgw credential add client-cert --provider kowhai --assign kowhai.example --dir DIR
+  Enrol the certificate that a resource owner signs its tokens with:
+    irgw credential add signing-cert --owner tui --issuer https://tui.example --certificate tui.pem --dir DIR
+  Roll it over: enrol the next one beside it, and revoke the old one when the signer has changed over:
+    irgw credential rotate OLD_THUMBPRINT --certificate tui-next.pem --dir DIR
+    irgw credential revoke signing-cert OLD_THUMBPRINT --dir DIR
+  End a provider's access, open connections included:
+    irgw credential revoke provider kowhai --dir DIR
+
+A renewed client certificate with the same Common Name from an approved root needs no command (TLS-7).
+A change is in force on running gateways within a second.
+Exit codes: 0 done, 1 refused (the rule is named), 2 not understood or not possible.";
+
+#[derive(Debug, Clone, Subcommand)]
+enum CredentialCommand {
+    /// Enrol a credential
+    #[command(subcommand)]
+    Add(AddCommand),
+    /// List credentials, revoked ones too
+    List {
+        /// Only this kind
+        kind: Option<ListedKind>,
+        /// Only client certificates of this provider
+        #[arg(long)]
+        provider: Option<ProviderId>,
+        /// Only signing certificates of this resource owner
+        #[arg(long)]
+        owner: Option<OwnerId>,
+        /// Those of every environment, not only of the gateway's own
+        #[arg(long)]
+        all_environments: bool,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Replace what a client certificate opens by itself, without a token (TLS-12)
+    Grant {
+        /// The Common Name
+        common_name: String,
+        #[command(flatten)]
+        grants: GrantArgs,
+    },
+    /// Enrol the next signing certificate of a credential (M2M-8)
+    ///
+    /// Owner, issuer and environment are those of the old one. Both are in force until the old one is revoked or expires.
+    Rotate {
+        /// The thumbprint of the certificate that is to be replaced
+        old: Thumbprint,
+        /// The new certificate, PEM or DER
+        #[arg(long, value_name = "FILE")]
+        certificate: PathBuf,
+        /// Revoke the old one at once: tokens that it signed are refused from then on
+        #[arg(long)]
+        revoke_old: bool,
+    },
+    /// Revoke a credential, for ever
+    #[command(subcommand)]
+    Revoke(RevokeCommand),
+    /// Print an enrolled signing certificate as PEM
+    Export {
+        /// Its thumbprint
+        thumbprint: Thumbprint,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum AddCommand {
+    /// Enrol the Common Name of a provider's client certificate (TLS-6)
+    ClientCert(AddClientCert),
+    /// Enrol the certificate that a resource owner signs its tokens with (M2M-8)
+    SigningCert(AddSigningCert),
+}
+
+#[derive(Debug, Clone, Args)]
+struct AddClientCert {
+    /// Whose it is
+    #[arg(long)]
+    provider: ProviderId,
+    #[command(flatten)]
+    name: NameArgs,
+    #[command(flatten)]
+    grants: GrantArgs,
+    /// Accept the name only in certificates under this certificate authority, PEM or DER (TLS-7)
+    #[arg(long, value_name = "FILE")]
+    pin_issuer: Option<PathBuf>,
+}
+
+/// Where the name comes from.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+struct NameArgs {
+    /// The name, as the certificate has it
+    #[arg(long, value_name = "CN")]
+    common_name: Option<CommonName>,
+    /// Take the name from this certificate, PEM or DER, and check the certificate
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Assign a new name under this domain of the provider's: 32 random hex digits, .irdgws., DOMAIN (CN-1)
+    #[arg(long, value_name = "DOMAIN")]
+    assign: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct GrantArgs {
+    /// A service that the certificate opens by itself, without a token; may be repeated
+    #[arg(long = "grant", value_name = "SERVICE")]
+    services: Vec<ServiceName>,
+    /// The certificate serves those services and no others
+    #[arg(long, requires = "services")]
+    exclusive: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+struct AddSigningCert {
+    /// Who signs with it
+    #[arg(long)]
+    owner: OwnerId,
+    /// The value agreed for iss, byte for byte (M2M-5)
+    #[arg(long)]
+    issuer: String,
+    /// The certificate, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// Let sub name it by its SHA-1 thumbprint as well (M2M-3)
+    #[arg(long)]
+    legacy_sha1: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListedKind {
+    /// Common Names of client certificates
+    ClientCerts,
+    /// Signing certificates
+    SigningCerts,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum RevokeCommand {
+    /// Revoke the Common Name of a client certificate
+    ClientCert {
+        /// The Common Name
+        common_name: String,
+    },
+    /// Revoke a signing certificate
+    SigningCert {
+        /// Its thumbprint
+        thumbprint: Thumbprint,
+    },
+    /// Revoke all client certificates of a provider, in all environments
+    Provider {
+        /// The provider
+        provider: ProviderId,
+    },
+}
+
+/// Does what the command says, wholly or not at all, and writes what the operator is to know.
+///
+/// `environment` is the gateway's: what is enrolled here is enrolled there (ENV-2).
+///
+/// # Errors
+/// What the profile or the store refuses.
+pub(crate) fn run(
+    args: &CredentialArgs,
+    store: &Store,
+    environment: Environment,
+    now: UnixTime,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    match &args.command {
+        CredentialCommand::Add(AddCommand::ClientCert(add)) => {
+            add_client_cert(add, store, environment, now, out)
+        }
+        CredentialCommand::Add(AddCommand::SigningCert(add)) => {
+            add_signing_cert(add, store, environment, now, out)
+        }
+        CredentialCommand::List { kind, provider, owner, all_environments, list } => {
+            let environment = (!all_environments).then_some(environment);
+            let (of_clients, of_signers) = match kind {
+                Some(ListedKind::ClientCerts) => (true, false),
+                Some(ListedKind::SigningCerts) => (false, true),
+                None if list.continues() => {
+                    return Err(CommandError::unusable(
+                        "say which list goes on: list client-certs --after KEY, or list signing-certs --after KEY",
+                    ));
+                }
+                None => (owner.is_none() || provider.is_some(), provider.is_none() || owner.is_some()),
+            };
+            let mut lists = Vec::new();
+            if of_clients {
+                lists.push(client_certs(store, provider.clone(), environment, list)?);
+            }
+            if of_signers {
+                lists.push(signing_certs(store, owner.clone(), environment, list)?);
+            }
+            list.write(&lists, out)
+        }
+        CredentialCommand::Grant { common_name, grants } => {
+            store.grant(common_name, &grants.grants())?;
+            writeln!(out, "common name {common_name} opens {}", grants.in_words())?;
+            Ok(())
+        }
+        CredentialCommand::Rotate { old, certificate, revoke_old } => {
+            rotate(old, certificate, *revoke_old, store, environment, now, out)
+        }
+        CredentialCommand::Revoke(revoke) => self::revoke(revoke, store, now, out),
+        CredentialCommand::Export { thumbprint } => export(thumbprint, store, out),
+    }
+}
+
+fn add_client_cert(
+    add: &AddClientCert,
+    store: &Store,
+    environment: Environment,
+    now: UnixTime,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let common_name = add.name.common_name(now)?;
+    let issuer_pin = match &add.pin_issuer {
+        Some(path) => Some(
+            IssuerPin::of(&read_certificate(path)?)
+                .map_err(|error| CommandError::refused(Rule::Tls7, error).about(path))?,
+        ),
+        None => None,
+    };
+    let new = NewClientCert {
+        provider: add.provider.clone(),
+        environment,
+        common_name,
+        grants: add.grants.grants(),
+        issuer_pin,
+    };
+    store.enrol_client_cert(&new, now)?;
+    let (provider, common_name) = (&new.provider, &new.common_name);
+    writeln!(out, "{common_name}")?;
+    writeln!(out, "enrolled for provider {provider} in {environment}; opens {}", add.grants.in_words())?;
+    if let Some(pin) = issuer_pin {
+        writeln!(out, "only in certificates under the authority with key {pin}")?;
+    }
+    if add.name.assign.is_some() {
+        writeln!(
+            out,
+            "next: the provider has a certificate issued with exactly this Common Name, and this dNSName where it has a \
+             subjectAltName"
+        )?;
+    }
+    Ok(())
+}
+
+impl NameArgs {
+    fn common_name(&self, now: UnixTime) -> Result<CommonName, CommandError> {
+        if let Some(domain) = &self.assign {
+            let mut random = [0; 16];
+            SystemRandom::new()
+                .fill(&mut random)
+                .map_err(|_| CommandError::unusable("the system gives no random numbers"))?;
+            return CommonName::assign(random, domain)
+                .map_err(|fault| CommandError::refused(Rule::Cn1, fault));
+        }
+        if let Some(path) = &self.certificate {
+            let certificate = read_certificate(path)?;
+            return CommonName::of_certificate(&certificate, now)
+                .map_err(|error| CommandError::from(error).about(path));
+        }
+        self.common_name.clone().ok_or_else(|| {
+            CommandError::unusable("say which name: --common-name CN, --certificate FILE or --assign DOMAIN")
+        })
+    }
+}
+
+impl GrantArgs {
+    fn grants(&self) -> Grants {
+        Grants { services: self.services.iter().cloned().collect(), exclusive: self.exclusive }
+    }
+
+    fn in_words(&self) -> String {
+        let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
+        match (services.is_empty(), self.exclusive) {
+            (true, _) => "nothing without a token".to_owned(),
+            (false, true) => format!("{} by itself, and nothing else", services.join(", ")),
+            (false, false) => format!("{} by itself", services.join(", ")),
+        }
+    }
+}
+
+fn add_signing_cert(
+    add: &AddSigningCert,
+    store: &Store,
+    environment: Environment,
+    now: UnixTime,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let legacy_sha1 = if add.legacy_sha1 { LegacySha1::Accepted } else { LegacySha1::Refused };
+    let (cert, der) = read_signing_cert(&add.certificate, now)?;
+    let new = NewSigningCert {
+        owner: add.owner.clone(),
+        environment,
+        issuer: add.issuer.clone(),
+        cert,
+        der,
+        legacy_sha1,
+    };
+    store.enrol_signing_cert(&new, now)?;
+    describe(&new, out)
+}
+
+fn rotate(
+    old: &Thumbprint,
+    certificate: &Path,
+    revoke_old: bool,
+    store: &Store,
+    environment: Environment,
+    now: UnixTime,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let before = store.signing_cert(old)?;
+    if before.environment != environment {
+        let message = format!("{old} belongs to {}, this gateway is {environment}", before.environment);
+        return Err(CommandError::refused(Rule::Env2, message));
+    }
+    if before.revoked.is_some() {
+        let message = format!(
+            "{old} is revoked, so there is nothing to roll over: irgw credential add signing-cert --owner {} --issuer {}",
+            before.owner, before.issuer
+        );
+        return Err(CommandError::refused(Rule::M2m8, message));
+    }
+    let (cert, der) = read_signing_cert(certificate, now)?;
+    let new = NewSigningCert {
+        owner: before.owner,
+        environment,
+        issuer: before.issuer,
+        cert,
+        der,
+        legacy_sha1: before.legacy_sha1,
+    };
+    if revoke_old {
+        store.replace_signing_cert(&new, old, now)?;
+        describe(&new, out)?;
+        writeln!(out, "{old} is revoked")?;
+        return Ok(());
+    }
+    store.enrol_signing_cert(&new, now)?;
+    describe(&new, out)?;
+    writeln!(out, "{old} stays in force beside it until {}", rfc3339(before.cert.not_after()))?;
+    writeln!(
+        out,
+        "next: when the signer has changed over, and 8 hours later no old token is left: irgw credential revoke \
+         signing-cert {old}"
+    )?;
+    Ok(())
+}
+
+/// Reads a certificate and checks it as enrolment asks.
+fn read_signing_cert(path: &Path, now: UnixTime) -> Result<(SigningCert, Vec<u8>), CommandError> {
+    let der = read_certificate(path)?;
+    let cert = SigningCert::enrol(&der, now).map_err(|error| CommandError::from(error).about(path))?;
+    Ok((cert, der.to_vec()))
+}
+
+fn describe(new: &NewSigningCert, out: &mut impl Write) -> Result<(), CommandError> {
+    let NewSigningCert { owner, environment, issuer, cert, .. } = new;
+    let algorithms: Vec<&str> = cert.algorithms().iter().map(|algorithm| algorithm.name()).collect();
+    writeln!(out, "{}", cert.thumbprint())?;
+    writeln!(out, "enrolled for resource owner {owner} in {environment}, issuer {issuer}")?;
+    writeln!(out, "signs {}; valid until {}", algorithms.join(", "), rfc3339(cert.not_after()))?;
+    Ok(())
+}
+
+fn revoke(
+    revoke: &RevokeCommand,
+    store: &Store,
+    now: UnixTime,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    match revoke {
+        RevokeCommand::ClientCert { common_name } => {
+            let at = store.revoke_client_cert(common_name, now)?;
+            writeln!(out, "common name {common_name} is revoked since {}", rfc3339(at))?;
+        }
+        RevokeCommand::SigningCert { thumbprint } => {
+            let at = store.revoke_signing_cert(thumbprint, now)?;
+            writeln!(out, "signing certificate {thumbprint} is revoked since {}", rfc3339(at))?;
+        }
+        RevokeCommand::Provider { provider } => {
+            let count = store.revoke_provider(provider, now)?;
+            writeln!(out, "provider {provider} has no access: {count} client certificates revoked")?;
+        }
+    }
+    Ok(())
+}
+
+fn client_certs(
+    store: &Store,
+    provider: Option<ProviderId>,
+    environment: Option<Environment>,
+    list: &ListArgs,
+) -> Result<List<'static>, CommandError> {
+    let listed = store.list_client_certs(&ClientCertFilter { provider, environment }, &list.page()?)?;
+    let rows = listed.items.iter().map(|cert| {
+        vec![
+            json!(cert.common_name.as_str()),
+            json!(cert.provider),
+            json!(cert.environment),
+            json!(status(cert.revoked)),
+            json!(cert.grants.services),
+            json!(cert.grants.exclusive),
+            json!(cert.issuer_pin.map(|pin| pin.to_string())),
+            json!(rfc3339(cert.since)),
+        ]
+    });
+    Ok(List {
+        name: "client_certs",
+        columns: &[
+            "common name",
+            "provider",
+            "environment",
+            "status",
+            "grants",
+            "exclusive",
+            "issuer pin",
+            "since",
+        ],
+        rows: rows.collect(),
+        next: listed.next,
+    })
+}
+
+fn signing_certs(
+    store: &Store,
+    owner: Option<OwnerId>,
+    environment: Option<Environment>,
+    list: &ListArgs,
+) -> Result<List<'static>, CommandError> {
+    let filter = SigningCertFilter { owner, environment, issuer: None };
+    let listed = store.list_signing_certs(&filter, &list.page()?)?;
+    let rows = listed.items.iter().map(|enrolled| {
+        vec![
+            json!(enrolled.cert.thumbprint()),
+            json!(enrolled.owner),
+            json!(enrolled.issuer),
+            json!(enrolled.environment),
+            json!(status(enrolled.revoked)),
+            json!(enrolled.cert.key_kind().name()),
+            json!(enrolled.legacy_sha1 == LegacySha1::Accepted),
+            json!(rfc3339(enrolled.cert.not_after())),
+            json!(enrolled.cert.subject()),
+        ]
+    });
+    Ok(List {
+        name: "signing_certs",
+        columns: &[
+            "thumbprint",
+            "owner",
+            "issuer",
+            "environment",
+            "status",
+            "key",
+            "legacy sha1",
+            "not after",
+            "subject",
+        ],
+        rows: rows.collect(),
+        next: listed.next,
+    })
+}
+
+fn status(revoked: Option<UnixTime>) -> String {
+    match revoked {
+        None => "enrolled".to_owned(),
+        Some(at) => format!("revoked {}", rfc3339(at)),
+    }
+}
+
+/// Writes PEM (RFC 7468 §5): 64 characters of base64 a line.
+fn export(thumbprint: &Thumbprint, store: &Store, out: &mut impl Write) -> Result<(), CommandError> {
+    use base64::prelude::{BASE64_STANDARD, Engine};
+    let text = BASE64_STANDARD.encode(store.signing_cert_der(thumbprint)?);
+    writeln!(out, "-----BEGIN CERTIFICATE-----")?;
+    for line in text.as_bytes().chunks(64) {
+        out.write_all(line)?;
+        writeln!(out)?;
+    }
+    writeln!(out, "-----END CERTIFICATE-----")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The configuration as it is written in TOML, before anything is checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use irgw_core::{Channel, Environment};
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::services::Row;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) environment: Environment,
+    pub(super) store: Store,
+    pub(super) audit: Audit,
+    pub(super) identity: Identity,
+    pub(super) operator: Option<Operator>,
+    #[serde(default)]
+    pub(super) listener: Vec<Spanned<Listener>>,
+    #[serde(default)]
+    pub(super) root: Vec<Spanned<Root>>,
+    #[serde(default)]
+    pub(super) upstream: BTreeMap<String, Upstream>,
+    pub(super) services: Spanned<Services>,
+    #[serde(default)]
+    pub(super) service: Vec<Spanned<Row>>,
+    #[serde(default)]
+    pub(super) m2m: M2m,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) forward: Forward,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub(super) file: Spanned<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) key: Spanned<PathBuf>,
+    pub(super) issuer: Spanned<String>,
+    pub(super) lifetime_seconds: Option<Spanned<u64>>,
+    pub(super) header: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operator {
+    pub(super) listen: Spanned<String>,
+    pub(super) token_file: Spanned<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listener {
+    pub(super) channel: Channel,
+    pub(super) listen: Spanned<String>,
+    pub(super) certificate: Spanned<PathBuf>,
+    pub(super) key: Spanned<PathBuf>,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) balancers: Vec<Spanned<String>>,
+    pub(super) allow: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Root {
+    pub(super) file: Option<Spanned<PathBuf>>,
+    pub(super) mozilla: Option<Spanned<String>>,
+    pub(super) client_eku: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) crl: Vec<Spanned<PathBuf>>,
+    pub(super) crl_policy: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub(super) url: Spanned<String>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Services {
+    pub(super) table: Spanned<String>,
+    pub(super) upstream: Spanned<String>,
+    #[serde(default)]
+    pub(super) upstreams: BTreeMap<String, Spanned<String>>,
+    pub(super) status: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct M2m {
+    pub(super) skew_seconds: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) legacy_sha1_thumbprint: bool,
+    #[serde(default)]
+    pub(super) single_use: bool,
+    pub(super) cache_bytes: Option<Spanned<u64>>,
+    pub(super) checks: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forward {
+    #[serde(default)]
+    pub(super) request_headers: Vec<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) connections: Option<Spanned<u64>>,
+    pub(super) handshake_seconds: Option<Spanned<u64>>,
+    pub(super) header_seconds: Option<Spanned<u64>>,
+    pub(super) header_bytes: Option<Spanned<u64>>,
+    pub(super) body_bytes: Option<Spanned<u64>>,
+    pub(super) body_idle_seconds: Option<Spanned<u64>>,
+    pub(super) idle_seconds: Option<Spanned<u64>>,
+    pub(super) connection_age_seconds: Option<Spanned<u64>>,
+    pub(super) streams: Option<Spanned<u64>>,
+    pub(super) connect_seconds: Option<Spanned<u64>>,
+    pub(super) answer_seconds: Option<Spanned<u64>>,
+    pub(super) upstream_idle_connections: Option<Spanned<u64>>,
+    pub(super) drain_seconds: Option<Spanned<u64>>,
+    pub(super) requests_per_second: Option<Spanned<u64>>,
+    pub(super) burst: Option<Spanned<u64>>,
+    pub(super) max_staleness_seconds: Option<Spanned<u64>>,
+}

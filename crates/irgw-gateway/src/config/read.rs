@@ -1,0 +1,491 @@
+//! From TOML to a checked configuration: every check that needs no other file.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Uri};
+use ipnet::IpNet;
+use irgw_core::{Channel, Environment};
+use irgw_m2m::{Checks, LegacySha1};
+use irgw_tls::{ClientEku, CrlPolicy};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::file::{self, File};
+use super::{
+    ClientCertificates, Config, IdentityConfig, Limits, ListenerConfig, Located, M2mConfig, OperatorConfig,
+    Place, Problem, RootConfig, RootSource, TokenReuse, UpstreamConfig,
+};
+use crate::services::{PUBLISHED, Row, ServiceTable, StatusAnswer};
+
+pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
+    let source = Source { path: path.into(), text };
+    let file: File = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let key = source.key_at(span.start);
+        Problem { place: Some(source.place(span, key)), message: error.message().replace('\n', "; ") }
+    })?;
+    let environment = file.environment;
+    let upstreams = upstreams(&source, &file.upstream)?;
+    let services = services(&source, &file, &upstreams)?;
+    let config = Config {
+        environment,
+        store: store(&source, &file.store)?,
+        audit: source.path(&file.audit.file, "audit.file"),
+        identity: identity(&source, &file.identity)?,
+        operator: file.operator.as_ref().map(|operator| operator_listener(&source, operator)).transpose()?,
+        listeners: listeners(&source, &file, environment)?,
+        roots: roots(&source, &file.root)?,
+        services,
+        upstreams,
+        m2m: m2m(&source, &file.m2m, environment)?,
+        limits: limits(&source, &file.limits)?,
+        forward_headers: forward_headers(&source, &file.forward)?,
+    };
+    let asks =
+        config.listeners.iter().any(|listener| listener.client_certificates == ClientCertificates::Required);
+    if asks && config.roots.is_empty() {
+        return Err(Problem::general(format_args!(
+            "{}: a cloud listener in {environment} needs client certificates, and no root approves any; \
+             add a [[root]] with `file` or `mozilla`",
+            path.display()
+        )));
+    }
+    Ok(config)
+}
+
+/// The file's text, and where things stand in it.
+struct Source<'a> {
+    path: Arc<Path>,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, span: Range<usize>, key: impl Display) -> Place {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Place { file: self.path.clone(), line, key: key.to_string() }
+    }
+
+    /// The key of the line at `offset`, behind the table that it stands in: for what the TOML reader itself refuses.
+    fn key_at(&self, offset: usize) -> String {
+        let before = self.text.get(..offset).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let Some((key, _)) = line.split_once('=') else { return String::new() };
+        let table = before.lines().rev().find_map(|line| line.trim().strip_prefix('['));
+        let table = table.map(|table| table.trim_matches(['[', ']'])).filter(|table| !table.is_empty());
+        table.map(|table| format!("{table}.")).unwrap_or_default() + key.trim()
+    }
+
+    fn address(&self, spanned: &Spanned<String>, key: impl Display) -> Result<Located<SocketAddr>, Problem> {
+        let located = self.locate(spanned, key);
+        match located.value.parse() {
+            Ok(address) => Ok(located.with(address)),
+            Err(_) => Err(located.problem(format_args!(
+                "{:?} is no socket address; an address and a port such as 127.0.0.1:4046 or [::]:4046 is allowed",
+                located.value
+            ))),
+        }
+    }
+
+    fn locate<T: Clone>(&self, spanned: &Spanned<T>, key: impl Display) -> Located<T> {
+        Located { value: spanned.get_ref().clone(), place: self.place(spanned.span(), key) }
+    }
+
+    /// A path, made absolute from the configuration file's folder.
+    fn path(&self, spanned: &Spanned<PathBuf>, key: impl Display) -> Located<PathBuf> {
+        let located = self.locate(spanned, key);
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        located.with(folder.join(&located.value))
+    }
+
+    /// A number within bounds, or its default.
+    fn number(
+        &self,
+        spanned: &Option<Spanned<u64>>,
+        key: impl Display,
+        allowed: RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<u64, Problem> {
+        let Some(spanned) = spanned else { return Ok(default) };
+        let located = self.locate(spanned, key);
+        if allowed.contains(&located.value) {
+            return Ok(located.value);
+        }
+        let (low, high) = allowed.into_inner();
+        Err(located.problem(format_args!("{} is not allowed; {low} to {high} is", located.value)))
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(
+        &self,
+        spanned: &Spanned<String>,
+        key: impl Display,
+        words: &[(&str, T)],
+    ) -> Result<T, Problem> {
+        let located = self.locate(spanned, key);
+        let found = words.iter().find(|(word, _)| *word == located.value);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let allowed: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            located.problem(format_args!("{:?} is not allowed; {} is", located.value, allowed.join(" or ")))
+        })
+    }
+
+    fn networks(&self, list: &[Spanned<String>], key: &str) -> Result<Vec<IpNet>, Problem> {
+        let parse = |(index, spanned): (usize, &Spanned<String>)| {
+            let located = self.locate(spanned, format_args!("{key}[{index}]"));
+            crate::allow_list::network(&located.value).map_err(|error| located.problem(error))
+        };
+        list.iter().enumerate().map(parse).collect()
+    }
+
+    fn header(&self, spanned: &Spanned<String>, key: impl Display) -> Result<HeaderName, Problem> {
+        let located = self.locate(spanned, key);
+        HeaderName::from_bytes(located.value.as_bytes())
+            .map_err(|_| located.problem(format_args!("{:?} is not a header field name", located.value)))
+    }
+}
+
+fn store(source: &Source<'_>, store: &file::Store) -> Result<Located<PathBuf>, Problem> {
+    let url = source.locate(&store.url, "store.url");
+    match url.value.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => {
+            let folder = source.path.parent().unwrap_or(Path::new(""));
+            Ok(url.with(folder.join(path)))
+        }
+        _ => Err(url.problem(format_args!("{:?} is not allowed; \"sqlite:PATH\" is", url.value))),
+    }
+}
+
+fn identity(source: &Source<'_>, identity: &file::Identity) -> Result<IdentityConfig, Problem> {
+    let lifetime = source.number(&identity.lifetime_seconds, "identity.lifetime_seconds", 10..=3600, 300)?;
+    let issuer = source.locate(&identity.issuer, "identity.issuer");
+    if issuer.value.is_empty() {
+        return Err(issuer.problem("must not be empty; the gateway's own URL is a good choice"));
+    }
+    let header = match &identity.header {
+        Some(name) => {
+            let header = source.header(name, "identity.header")?;
+            if !header.as_str().starts_with("x-") {
+                let located = source.locate(name, "identity.header");
+                return Err(
+                    located.problem(format_args!("{header} is not allowed; a name that starts with X- is"))
+                );
+            }
+            header
+        }
+        None => HeaderName::from_static("x-gateway-identity"),
+    };
+    Ok(IdentityConfig {
+        key: source.path(&identity.key, "identity.key"),
+        issuer: issuer.value,
+        lifetime: Duration::from_secs(lifetime),
+        header,
+    })
+}
+
+fn operator_listener(source: &Source<'_>, operator: &file::Operator) -> Result<OperatorConfig, Problem> {
+    let listen = source.address(&operator.listen, "operator.listen")?;
+    if !listen.value.ip().is_loopback() {
+        return Err(listen.problem(format_args!(
+            "{} is not allowed; a loopback address is: the operator's listener is never on the network",
+            listen.value
+        )));
+    }
+    Ok(OperatorConfig { listen, token_file: source.path(&operator.token_file, "operator.token_file") })
+}
+
+fn listeners(
+    source: &Source<'_>,
+    file: &File,
+    environment: Environment,
+) -> Result<Vec<ListenerConfig>, Problem> {
+    if file.listener.is_empty() {
+        return Err(Problem::general(format_args!(
+            "{}: there is no [[listener]]; add one with `channel = \"cloud\"`",
+            source.path.display()
+        )));
+    }
+    let mut taken: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    let mut listeners = Vec::new();
+    for (index, spanned) in file.listener.iter().enumerate() {
+        let listener = spanned.get_ref();
+        let key = |name: &str| format!("listener[{index}].{name}");
+        let listen = source.address(&listener.listen, key("listen"))?;
+        if listen.value.port() != 0 && taken.insert(listen.value, index).is_some() {
+            return Err(
+                listen.problem(format_args!("another listener has {}; give each its own", listen.value))
+            );
+        }
+        let allow = listener.allow.as_ref().map(|list| source.networks(list, &key("allow"))).transpose()?;
+        if environment == Environment::Mock && allow.is_none() {
+            return Err(Problem {
+                place: Some(source.place(spanned.span(), key("allow"))),
+                message: "is required in mock, where no client certificate is asked for; \
+                          a list of networks such as [\"127.0.0.0/8\"] is allowed"
+                    .into(),
+            });
+        }
+        let mutual = listener.channel == Channel::Cloud && environment != Environment::Mock;
+        listeners.push(ListenerConfig {
+            channel: listener.channel,
+            listen,
+            certificate: source.path(&listener.certificate, key("certificate")),
+            key: source.path(&listener.key, key("key")),
+            hosts: listener.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            balancers: source.networks(&listener.balancers, &key("balancers"))?,
+            allow,
+            client_certificates: if mutual {
+                ClientCertificates::Required
+            } else {
+                ClientCertificates::NotAsked
+            },
+        });
+    }
+    Ok(listeners)
+}
+
+fn roots(source: &Source<'_>, entries: &[Spanned<file::Root>]) -> Result<Vec<RootConfig>, Problem> {
+    let mut roots = Vec::new();
+    for (index, spanned) in entries.iter().enumerate() {
+        let root = spanned.get_ref();
+        let key = |name: &str| format!("root[{index}].{name}");
+        let origin = match (&root.file, &root.mozilla) {
+            (Some(file), None) => RootSource::File(source.path(file, key("file"))),
+            (None, Some(owner)) => RootSource::Mozilla(source.locate(owner, key("mozilla"))),
+            _ => {
+                return Err(Problem {
+                    place: Some(source.place(spanned.span(), format_args!("root[{index}]"))),
+                    message: "needs either `file` or `mozilla`".into(),
+                });
+            }
+        };
+        let client_eku = match &root.client_eku {
+            Some(word) => {
+                let all = [ClientEku::ClientAuth, ClientEku::ServerAuthAccepted, ClientEku::AbsentAccepted];
+                source.word(word, key("client_eku"), &all.map(|eku| (eku.name(), eku)))?
+            }
+            None => ClientEku::default(),
+        };
+        let crl_policy = match &root.crl_policy {
+            Some(word) => {
+                let all = [CrlPolicy::WhereLoaded, CrlPolicy::Required, CrlPolicy::StaleAccepted];
+                source.word(word, key("crl_policy"), &all.map(|policy| (policy.name(), policy)))?
+            }
+            None => CrlPolicy::default(),
+        };
+        let crls =
+            root.crl.iter().enumerate().map(|(n, crl)| source.path(crl, key(&format!("crl[{n}]")))).collect();
+        roots.push(RootConfig { source: origin, client_eku, crls, crl_policy });
+    }
+    Ok(roots)
+}
+
+fn upstreams(
+    source: &Source<'_>,
+    entries: &BTreeMap<String, file::Upstream>,
+) -> Result<BTreeMap<String, UpstreamConfig>, Problem> {
+    let mut upstreams = BTreeMap::new();
+    for (name, upstream) in entries {
+        let url = source.locate(&upstream.url, format_args!("upstream.{name}.url"));
+        let wrong = || {
+            url.problem(format_args!(
+                "{:?} is not allowed; \"http://HOST:PORT\" or https is, with no path",
+                url.value
+            ))
+        };
+        let uri: Uri = url.value.parse().map_err(|_| wrong())?;
+        let origin = matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.path_and_query().is_none_or(|path| path.as_str() == "/")
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        if !origin {
+            return Err(wrong());
+        }
+        let ca_file =
+            upstream.ca_file.as_ref().map(|path| source.path(path, format_args!("upstream.{name}.ca_file")));
+        if uri.scheme_str() == Some("https") && ca_file.is_none() {
+            return Err(url.problem(format_args!(
+                "an https upstream needs `ca_file`, the authorities that its certificate is checked by"
+            )));
+        }
+        upstreams.insert(name.clone(), UpstreamConfig { url: uri, ca_file });
+    }
+    Ok(upstreams)
+}
+
+fn services(
+    source: &Source<'_>,
+    file: &File,
+    upstreams: &BTreeMap<String, UpstreamConfig>,
+) -> Result<ServiceTable, Problem> {
+    let services = file.services.get_ref();
+    let known = |spanned: &Spanned<String>, key: String| {
+        let located = source.locate(spanned, key);
+        if upstreams.contains_key(&located.value) {
+            return Ok(located.value);
+        }
+        let names: Vec<_> = upstreams.keys().map(String::as_str).collect();
+        Err(located.problem(format_args!(
+            "{:?} is no [upstream.NAME]; those are: {}",
+            located.value,
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        )))
+    };
+    let fallback = known(&services.upstream, "services.upstream".into())?;
+    let published =
+        source.word(&services.table, "services.table", &[("published", true), ("none", false)])?;
+    let status = match &services.status {
+        Some(word) => source.word(
+            word,
+            "services.status",
+            &[("service", StatusAnswer::Service), ("gateway", StatusAnswer::Gateway)],
+        )?,
+        None => StatusAnswer::Service,
+    };
+    let mut rows = Vec::new();
+    if published {
+        #[derive(Deserialize)]
+        struct Table {
+            service: Vec<Row>,
+        }
+        let table: Table = toml::from_str(PUBLISHED).expect("the published table is tested");
+        // A row of the configuration takes the place of a published one with its name.
+        let replaced = |row: &Row| file.service.iter().any(|own| own.get_ref().name == row.name);
+        rows.extend(table.service.into_iter().filter(|row| !replaced(row)).map(|row| Row { status, ..row }));
+    }
+    rows.extend(file.service.iter().map(|row| row.get_ref().clone()));
+    for (name, upstream) in &services.upstreams {
+        let upstream_name = known(upstream, format!("services.upstreams.{name}"))?;
+        let row = rows.iter_mut().find(|row| row.name.as_str() == name).ok_or_else(|| {
+            source
+                .locate(upstream, format_args!("services.upstreams.{name}"))
+                .problem("there is no service of this name")
+        })?;
+        row.upstream = Some(upstream_name);
+    }
+    if rows.is_empty() {
+        let located = source.locate(&services.table, "services.table");
+        return Err(
+            located.problem("with \"none\", at least one [[service]] is needed; \"published\" has IR's")
+        );
+    }
+    for own in &file.service {
+        if let Some(upstream) = own.get_ref().upstream.as_ref().filter(|name| !upstreams.contains_key(*name))
+        {
+            return Err(Problem {
+                place: Some(source.place(own.span(), format_args!("service {}", own.get_ref().name))),
+                message: format!("upstream {upstream:?} is no [upstream.NAME]"),
+            });
+        }
+    }
+    ServiceTable::new(rows, &fallback).map_err(|error| {
+        let own = file.service.iter().find(|row| row.get_ref().name == error.service);
+        Problem {
+            place: Some(source.place(own.map_or(file.services.span(), Spanned::span), "")),
+            message: error.to_string(),
+        }
+    })
+}
+
+fn m2m(source: &Source<'_>, m2m: &file::M2m, environment: Environment) -> Result<M2mConfig, Problem> {
+    let checks = match &m2m.checks {
+        Some(word) => {
+            let words = [("full", Checks::Full), ("structure-and-times", Checks::StructureAndTimes)];
+            let checks = source.word(word, "m2m.checks", &words)?;
+            if checks != Checks::Full && environment != Environment::Mock {
+                let located = source.locate(word, "m2m.checks");
+                return Err(located.problem(format_args!(
+                    "\"structure-and-times\" is not allowed in {environment}; \"full\" is (ENV-4)"
+                )));
+            }
+            checks
+        }
+        None if environment == Environment::Mock => Checks::StructureAndTimes,
+        None => Checks::Full,
+    };
+    Ok(M2mConfig {
+        skew: Duration::from_secs(source.number(&m2m.skew_seconds, "m2m.skew_seconds", 0..=300, 60)?),
+        legacy_sha1_thumbprint: match m2m.legacy_sha1_thumbprint {
+            true => LegacySha1::Accepted,
+            false => LegacySha1::Refused,
+        },
+        reuse: if m2m.single_use { TokenReuse::Single } else { TokenReuse::Allowed },
+        cache_bytes: size(source.number(&m2m.cache_bytes, "m2m.cache_bytes", 0..=1 << 32, 32 << 20)?),
+        checks,
+    })
+}
+
+fn limits(source: &Source<'_>, limits: &file::Limits) -> Result<Limits, Problem> {
+    let default = Limits::default();
+    let number = |value: &Option<Spanned<u64>>, name: &str, allowed, default| {
+        source.number(value, format_args!("limits.{name}"), allowed, default)
+    };
+    let seconds = |value: &Option<Spanned<u64>>, name: &str, allowed, default: Duration| {
+        number(value, name, allowed, default.as_secs()).map(Duration::from_secs)
+    };
+    let small = |value: u64| u32::try_from(value).expect("the allowed range fits");
+    let streams = number(&limits.streams, "streams", 1..=1000, u64::from(default.streams))?;
+    let rate = u64::from(default.requests_per_second);
+    let rate = number(&limits.requests_per_second, "requests_per_second", 1..=10_000_000, rate)?;
+    let burst = number(&limits.burst, "burst", 1..=10_000_000, rate.saturating_mul(2).min(10_000_000))?;
+    let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    let connections = number(&limits.connections, "connections", 1..=1_000_000, wide(default.connections))?;
+    let header_bytes =
+        number(&limits.header_bytes, "header_bytes", 8192..=1 << 20, wide(default.header_bytes))?;
+    let idle_connections = wide(default.upstream_idle_connections);
+    let idle_connections =
+        number(&limits.upstream_idle_connections, "upstream_idle_connections", 0..=65_536, idle_connections)?;
+    Ok(Limits {
+        connections: size(connections),
+        handshake: seconds(&limits.handshake_seconds, "handshake_seconds", 1..=60, default.handshake)?,
+        header: seconds(&limits.header_seconds, "header_seconds", 1..=60, default.header)?,
+        header_bytes: size(header_bytes),
+        body_bytes: number(&limits.body_bytes, "body_bytes", 0..=1 << 40, default.body_bytes)?,
+        body_idle: seconds(&limits.body_idle_seconds, "body_idle_seconds", 1..=600, default.body_idle)?,
+        idle: seconds(&limits.idle_seconds, "idle_seconds", 1..=3600, default.idle)?,
+        connection_age: seconds(
+            &limits.connection_age_seconds,
+            "connection_age_seconds",
+            1..=86_400,
+            default.connection_age,
+        )?,
+        streams: small(streams),
+        connect: seconds(&limits.connect_seconds, "connect_seconds", 1..=60, default.connect)?,
+        answer: seconds(&limits.answer_seconds, "answer_seconds", 1..=3600, default.answer)?,
+        upstream_idle_connections: size(idle_connections),
+        drain: seconds(&limits.drain_seconds, "drain_seconds", 0..=3600, default.drain)?,
+        requests_per_second: small(rate),
+        burst: small(burst),
+        max_staleness: seconds(
+            &limits.max_staleness_seconds,
+            "max_staleness_seconds",
+            1..=300,
+            default.max_staleness,
+        )?,
+    })
+}
+
+fn forward_headers(source: &Source<'_>, forward: &file::Forward) -> Result<Vec<HeaderName>, Problem> {
+    let check = |(index, spanned): (usize, &Spanned<String>)| {
+        let key = format!("forward.request_headers[{index}]");
+        let name = source.header(spanned, &key)?;
+        if crate::headers::claims_identity(&name) || crate::headers::is_hop_by_hop(&name) {
+            let located = source.locate(spanned, key);
+            return Err(located.problem(format_args!(
+                "{name} is not allowed: a caller could claim an identity or change the framing by it (TLS-11, GW-3)"
+            )));
+        }
+        Ok(name)
+    };
+    forward.request_headers.iter().enumerate().map(check).collect()
+}
+
+fn size(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

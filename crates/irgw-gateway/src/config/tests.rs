@@ -1,0 +1,190 @@
+//! Every wrong setting is one line that names file, line, key and what is allowed.
+
+use std::path::Path;
+
+use super::*;
+
+const GOOD: &str = r#"environment = "test"
+[store]
+url = "sqlite:state/irgw.sqlite"
+[audit]
+file = "audit.jsonl"
+[identity]
+key = "identity.key"
+issuer = "https://gateway.example/"
+[operator]
+listen = "127.0.0.1:4090"
+token_file = "operator.token"
+[[listener]]
+channel = "cloud"
+listen = "0.0.0.0:4046"
+certificate = "server.crt"
+key = "server.key"
+[[root]]
+mozilla = "DigiCert"
+[upstream.main]
+url = "http://127.0.0.1:9000"
+[services]
+table = "published"
+upstream = "main"
+"#;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("/etc/irgw/irgw.toml"), text).map_err(|problem| problem.to_string())
+}
+
+/// The problem that replacing `from` by `to` in a good configuration makes.
+fn problem(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    parse(&GOOD.replacen(from, to, 1)).expect_err(to)
+}
+
+#[test]
+fn good_configuration_is_read_with_its_defaults() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.store.value, Path::new("/etc/irgw/state/irgw.sqlite"));
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.listeners[0].client_certificates, ClientCertificates::Required);
+    assert_eq!(config.m2m.checks, irgw_m2m::Checks::Full);
+    assert_eq!(config.services.services().len(), 23);
+    assert_eq!(config.identity.header, "x-gateway-identity");
+}
+
+#[test]
+fn problem_names_file_line_key_and_what_is_allowed() {
+    let text = problem("sqlite:state/irgw.sqlite", "mysql://x");
+    assert_eq!(text, "/etc/irgw/irgw.toml:3: store.url: \"mysql://x\" is not allowed; \"sqlite:PATH\" is");
+}
+
+#[test]
+fn every_wrong_setting_is_refused_at_its_place() {
+    for (from, to, line, said) in [
+        ("environment = \"test\"", "environment = \"live\"", 1, "expected one of `mock`, `test`, `prod`"),
+        (
+            "file = \"audit.jsonl\"",
+            "file = 7",
+            5,
+            "audit.file: invalid type: integer `7`, expected path string",
+        ),
+        ("issuer = \"https", "isuer = \"https", 8, "unknown field `isuer`, expected"),
+        (
+            "127.0.0.1:4090",
+            "0.0.0.0:4090",
+            10,
+            "operator.listen: 0.0.0.0:4090 is not allowed; a loopback address is",
+        ),
+        ("channel = \"cloud\"", "channel = \"clowd\"", 13, "expected `cloud` or `desktop`"),
+        (
+            "0.0.0.0:4046",
+            "0.0.0.0",
+            14,
+            "listener[0].listen: \"0.0.0.0\" is no socket address; an address and a port",
+        ),
+        (
+            "mozilla = \"DigiCert\"",
+            "client_eku = \"client-auth\"",
+            17,
+            "root[0]: needs either `file` or `mozilla`",
+        ),
+        (
+            "mozilla = \"DigiCert\"",
+            "mozilla = \"DigiCert\"\nclient_eku = \"any\"",
+            19,
+            "root[0].client_eku: \"any\" is not allowed; \"client-auth\" or \"server-auth-accepted\"",
+        ),
+        ("http://127.0.0.1:9000", "127.0.0.1:9000", 20, "upstream.main.url"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/path", 20, "with no path"),
+        ("http://127.0.0.1:9000", "https://127.0.0.1:9000", 20, "needs `ca_file`"),
+        (
+            "upstream = \"main\"",
+            "upstream = \"other\"",
+            23,
+            "services.upstream: \"other\" is no [upstream.NAME]; those are: main",
+        ),
+        ("table = \"published\"", "table = \"default\"", 22, "\"published\" or \"none\""),
+        ("table = \"published\"", "table = \"none\"", 22, "at least one [[service]] is needed"),
+    ] {
+        let text = problem(from, to);
+        let place = format!("/etc/irgw/irgw.toml:{line}: ");
+        assert!(text.starts_with(&place) && text.contains(said), "{to}\n{text}");
+        assert!(!text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn limits_are_bounded() {
+    for (setting, said) in [
+        ("handshake_seconds = 0", "limits.handshake_seconds: 0 is not allowed; 1 to 60 is"),
+        ("header_bytes = 100", "limits.header_bytes: 100 is not allowed; 8192 to 1048576 is"),
+        ("streams = -1", "invalid value"),
+        ("requests_per_second = 0", "limits.requests_per_second: 0 is not allowed"),
+    ] {
+        let text = parse(&format!("{GOOD}[limits]\n{setting}\n")).unwrap_err();
+        assert!(text.starts_with("/etc/irgw/irgw.toml:25: ") && text.contains(said), "{text}");
+    }
+    let config = parse(&format!("{GOOD}[limits]\nbody_bytes = 10\nburst = 5\n")).unwrap();
+    assert_eq!((config.limits.body_bytes, config.limits.burst), (10, 5));
+}
+
+#[test]
+fn cloud_listener_without_roots_is_refused() {
+    let text = problem("[[root]]\nmozilla = \"DigiCert\"\n", "");
+    assert!(text.contains("no root approves any"), "{text}");
+}
+
+/// ENV-4: mock asks for no certificate, so it must say which addresses may come.
+#[test]
+fn mock_needs_an_allow_list_and_checks_less() {
+    let text = problem("environment = \"test\"", "environment = \"mock\"");
+    assert!(text.contains("listener[0].allow: is required in mock"), "{text}");
+    let mock = GOOD
+        .replace("environment = \"test\"", "environment = \"mock\"")
+        .replace("key = \"server.key\"", "key = \"server.key\"\nallow = [\"127.0.0.0/8\"]");
+    let config = parse(&mock).unwrap();
+    assert_eq!(config.listeners[0].client_certificates, ClientCertificates::NotAsked);
+    assert_eq!(config.m2m.checks, irgw_m2m::Checks::StructureAndTimes);
+}
+
+/// ENV-4: the relaxed checks belong to mock alone.
+#[test]
+fn unchecked_tokens_are_refused_outside_mock() {
+    let text = parse(&format!("{GOOD}[m2m]\nchecks = \"structure-and-times\"\n")).unwrap_err();
+    assert!(
+        text.contains("m2m.checks: \"structure-and-times\" is not allowed in test; \"full\" is"),
+        "{text}"
+    );
+}
+
+#[test]
+fn header_that_claims_an_identity_cannot_be_forwarded() {
+    for name in ["X-Forwarded-For", "x_client_cert", "Connection", "Cookie"] {
+        let text = parse(&format!("{GOOD}[forward]\nrequest_headers = [\"{name}\"]\n")).unwrap_err();
+        assert!(text.contains("a caller could claim an identity"), "{text}");
+    }
+    assert!(parse(&format!("{GOOD}[forward]\nrequest_headers = [\"X-Correlation\"]\n")).is_ok());
+}
+
+#[test]
+fn networks_are_checked_one_by_one() {
+    let text =
+        problem("key = \"server.key\"", "key = \"server.key\"\nbalancers = [\"10.0.0.0/8\", \"10.0.0.1/8\"]");
+    assert!(text.starts_with("/etc/irgw/irgw.toml:17: listener[0].balancers[1]: "), "{text}");
+}
+
+#[test]
+fn own_row_takes_the_place_of_a_published_one() {
+    let own = "[[service]]\nname = \"bill\"\ncloud = [\"/gateway/bill/\"]\nm2m = true\ndialect = \"bill\"\n";
+    let config = parse(&format!("{GOOD}{own}")).unwrap();
+    assert_eq!(config.services.services().len(), 23);
+    let text = parse(&format!("{GOOD}{}", own.replace("m2m = true\n", ""))).unwrap_err();
+    assert!(text.contains("service bill: nothing opens it"), "{text}");
+}
+
+proptest::proptest! {
+    /// No text makes the reader panic.
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+        let _ = parse(&text);
+        let _ = parse(&GOOD.replacen("test", &text, 1));
+    }
+}

@@ -1,0 +1,157 @@
+//! `dev.json`: all that a script needs to talk to the development gateway. Keys are added, never renamed.
+
+use std::path::PathBuf;
+
+use irgw_core::{Environment, ServiceName, Thumbprint};
+use serde::{Deserialize, Serialize};
+
+/// The whole file. Paths are absolute.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    /// The version of this shape: 1.
+    pub version: u32,
+    /// Whose rules hold.
+    pub environment: Environment,
+    /// The process that serves.
+    pub pid: u32,
+    /// The audit log, one JSON object a line.
+    pub audit_log: PathBuf,
+    /// The configuration that is served: what `irgw serve --config` would take.
+    pub config: PathBuf,
+    /// The ways in.
+    pub listeners: Listeners,
+    /// What client certificates are issued by.
+    pub client_ca: ClientCa,
+    /// The enrolled providers.
+    pub providers: Vec<Provider>,
+    /// The service table.
+    pub services: Vec<Service>,
+    /// Where identity tokens can be checked (GW-3).
+    pub identity: IdentityKeys,
+    /// The sample backing service.
+    pub sample_service: String,
+}
+
+/// The ways in.
+#[derive(Debug, Serialize)]
+pub struct Listeners {
+    /// Mutual TLS (in `mock`, one-way).
+    pub cloud: Listener,
+    /// One-way TLS.
+    pub desktop: Listener,
+    /// Loopback, plain HTTP.
+    pub operator: OperatorListener,
+}
+
+/// A TLS listener.
+#[derive(Debug, Serialize)]
+pub struct Listener {
+    /// `https://localhost:PORT`.
+    pub base_url: String,
+    /// The root that its certificate is checked by.
+    pub ca_file: PathBuf,
+}
+
+/// The operator's listener.
+#[derive(Debug, Serialize)]
+pub struct OperatorListener {
+    /// `http://127.0.0.1:PORT`.
+    pub base_url: String,
+    /// Its bearer token.
+    pub token_file: PathBuf,
+    /// Where the metrics are.
+    pub metrics_url: String,
+}
+
+/// The direct issuer of the providers' client certificates.
+#[derive(Debug, Serialize)]
+pub struct ClientCa {
+    /// The issuer's certificate.
+    pub certificate: PathBuf,
+    /// The issuer's key.
+    pub key: PathBuf,
+    /// The issuer's revocation list, re-read when it changes.
+    pub crl: PathBuf,
+    /// The approved root above it.
+    pub root: PathBuf,
+}
+
+/// An enrolled provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Provider {
+    /// Its id.
+    pub id: String,
+    /// Its enrolled Common Name.
+    pub common_name: String,
+    /// Its client certificate, then the intermediates.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// A second certificate, enrolled for the TDS summary and batch services alone (TLS-12).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchCertificate>,
+    /// The signing certificates of the resource owners that it acts for.
+    pub signing: Vec<Signing>,
+}
+
+/// A certificate for particular services only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BatchCertificate {
+    /// Its enrolled Common Name.
+    pub common_name: String,
+    /// The certificate, then the intermediates.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The services.
+    pub services: Vec<ServiceName>,
+}
+
+/// A signing certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Signing {
+    /// The algorithm, e.g. `ES256`.
+    pub alg: String,
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// What tokens carry as `sub`.
+    pub thumbprint: Thumbprint,
+    /// What tokens carry as `iss`.
+    pub issuer: String,
+    /// Whose it is.
+    pub resource_owner: String,
+    /// The myIR logons linked to the owner.
+    pub logons: Vec<String>,
+}
+
+/// A row of the service table.
+#[derive(Debug, Serialize)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Its first path.
+    pub path: String,
+    /// All its paths.
+    pub paths: Vec<String>,
+    /// Opens to access tokens.
+    pub oauth: bool,
+    /// Opens to client-signed JWTs.
+    pub m2m: bool,
+    /// Opens to the client certificate alone.
+    pub mtls_only: bool,
+    /// The words of its refusals.
+    pub dialect: &'static str,
+}
+
+/// Where identity tokens can be checked.
+#[derive(Debug, Serialize)]
+pub struct IdentityKeys {
+    /// The header field.
+    pub header: String,
+    /// The token's `iss`.
+    pub issuer: String,
+    /// The public keys, a JWK set.
+    pub jwks: String,
+}

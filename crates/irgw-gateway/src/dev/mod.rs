@@ -1,0 +1,326 @@
+//! The whole gateway on one machine's loopback, with a throw-away PKI and enrolled demo parties.
+
+mod authority;
+mod configuration;
+mod files;
+mod manifest;
+mod p521;
+mod parties;
+mod sample;
+mod screen;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use irgw_core::{Channel, Clock, Environment};
+use irgw_m2m::identity::Jwks;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use manifest::Manifest;
+
+use crate::config::{Config, Problem};
+use crate::services::{Admits, Service};
+use crate::{Drained, Gateway, material};
+use manifest::{ClientCa, IdentityKeys, Listener, Listeners, OperatorListener};
+
+/// Which ports the development gateway listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// 4046 (cloud), 4443 (desktop), 4090 (operator).
+    Usual,
+    /// Free ones, so that several can run at once.
+    Auto,
+}
+
+/// How a development gateway is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its directory; made when it is not there.
+    pub dir: PathBuf,
+    /// Whose rules hold.
+    pub environment: Environment,
+    /// Which ports it listens on.
+    pub ports: Ports,
+}
+
+/// A development gateway that serves.
+#[derive(Debug)]
+pub struct Dev {
+    gateway: Gateway,
+    sample: JoinHandle<()>,
+    manifest: Manifest,
+    layout: Layout,
+}
+
+impl Dev {
+    /// Makes what is missing in the directory, serves, and writes `dev.json` when everything answers.
+    ///
+    /// # Errors
+    /// [`DevError`]; nothing is left running.
+    pub async fn start(options: &Options, clock: Arc<dyn Clock>) -> Result<Dev, DevError> {
+        let layout = Layout::make(&options.dir)?;
+        files::remove(&layout.manifest()).map_err(|error| DevError::file(&layout.manifest(), error))?;
+        let parties = {
+            let (layout, environment, now) = (layout.clone(), options.environment, clock.now());
+            tokio::task::spawn_blocking(move || parties::make_or_keep(&layout, environment, now))
+                .await
+                .map_err(|_| DevError::Random)??
+        };
+        let sample_socket = TcpListener::bind("127.0.0.1:0").await.map_err(DevError::Sample)?;
+        let sample_url = format!("http://{}", sample_socket.local_addr().map_err(DevError::Sample)?);
+        let ports = match options.ports {
+            Ports::Usual => configuration::Ports { cloud: 4046, desktop: 4443, operator: 4090 },
+            Ports::Auto => configuration::Ports { cloud: 0, desktop: 0, operator: 0 },
+        };
+        let config = layout.configure(options.environment, ports, &sample_url)?;
+        let services = config.services.clone();
+        let header = config.identity.header.to_string();
+        let issuer = config.identity.issuer.clone();
+        let keys = Jwks::of([material::identity_key(&config.identity.key)?.public()]);
+        let gateway = Gateway::start(config, clock.clone()).await?;
+        let bound = configuration::Ports {
+            cloud: port(&gateway, Channel::Cloud),
+            desktop: port(&gateway, Channel::Desktop),
+            operator: gateway.operator_address().map_or(0, |address| address.port()),
+        };
+        // With the ports that were found, so that `irgw serve` takes the same file.
+        layout.configure(options.environment, bound, &sample_url)?;
+        let names = services.services().iter().map(|service| service.name.clone()).collect();
+        let sample = tokio::spawn(sample::serve(sample_socket, keys, names, clock));
+        let operator_url = format!("http://127.0.0.1:{}", bound.operator);
+        let listener = |port| Listener {
+            base_url: format!("https://localhost:{port}"),
+            ca_file: layout.pki("root.crt"),
+        };
+        let manifest = Manifest {
+            version: 1,
+            environment: options.environment,
+            pid: std::process::id(),
+            audit_log: layout.audit_log(),
+            config: layout.config(),
+            listeners: Listeners {
+                cloud: listener(bound.cloud),
+                desktop: listener(bound.desktop),
+                operator: OperatorListener {
+                    metrics_url: format!("{operator_url}/metrics"),
+                    token_file: layout.operator_token(),
+                    base_url: operator_url.clone(),
+                },
+            },
+            client_ca: ClientCa {
+                certificate: layout.pki("issuer.crt"),
+                key: layout.pki("issuer.key"),
+                crl: layout.pki("issuer.crl"),
+                root: layout.pki("root.crt"),
+            },
+            providers: parties.providers,
+            services: services.services().iter().map(|service| row(service)).collect(),
+            identity: IdentityKeys { header, issuer, jwks: format!("{operator_url}/identity/jwks.json") },
+            sample_service: sample_url,
+        };
+        let json = serde_json::to_vec_pretty(&manifest)
+            .map_err(|error| DevError::Parties(layout.manifest(), error.to_string()))?;
+        files::write(&layout.manifest(), json).map_err(|error| DevError::file(&layout.manifest(), error))?;
+        Ok(Dev { gateway, sample, manifest, layout })
+    }
+
+    /// What `dev.json` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The path of `dev.json`.
+    pub fn manifest_path(&self) -> PathBuf {
+        self.layout.manifest()
+    }
+
+    /// A screenful for a newcomer: what runs where, and commands to copy.
+    pub fn screen(&self) -> String {
+        screen::screen(&self.manifest, &self.layout)
+    }
+
+    /// Lets requests end, stops, and removes `dev.json`.
+    pub async fn drain(self) -> Drained {
+        let drained = self.gateway.drain().await;
+        self.sample.abort();
+        if let Err(error) = files::remove(&self.layout.manifest()) {
+            tracing::warn!(%error, "dev.json could not be removed");
+        }
+        drained
+    }
+}
+
+fn port(gateway: &Gateway, channel: Channel) -> u16 {
+    gateway
+        .addresses()
+        .iter()
+        .find(|(of, _)| *of == channel)
+        .map_or(0, |(_, address): &(_, SocketAddr)| address.port())
+}
+
+fn row(service: &Service) -> manifest::Service {
+    let (oauth, m2m) = match service.admits {
+        Admits::Tokens(tokens) => (tokens.bearer(), tokens.m2m()),
+        Admits::Certificate(_) => (false, false),
+    };
+    let paths: Vec<String> = service.paths.iter().map(|(_, path)| path.clone()).collect();
+    manifest::Service {
+        name: service.name.clone(),
+        path: paths.first().cloned().unwrap_or_default(),
+        paths,
+        oauth,
+        m2m,
+        mtls_only: matches!(service.admits, Admits::Certificate(_)),
+        dialect: service.dialect.name(),
+    }
+}
+
+/// Where things are in a development directory.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    fn make(dir: &Path) -> Result<Layout, DevError> {
+        files::make_directory(&dir.join("pki")).map_err(|error| DevError::file(dir, error))?;
+        let dir = dir.canonicalize().map_err(|error| DevError::file(dir, error))?;
+        Ok(Layout { dir })
+    }
+
+    /// Writes the configuration, and reads it back as `irgw serve` would.
+    fn configure(
+        &self,
+        environment: Environment,
+        ports: configuration::Ports,
+        sample: &str,
+    ) -> Result<Config, DevError> {
+        let text = configuration::text(environment, ports, sample);
+        files::write(&self.config(), &text).map_err(|error| DevError::file(&self.config(), error))?;
+        Ok(Config::parse(&self.config(), &text)?)
+    }
+
+    fn pki(&self, name: &str) -> PathBuf {
+        self.dir.join("pki").join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.join("irgw.toml")
+    }
+
+    fn store(&self) -> PathBuf {
+        self.dir.join("irgw.sqlite")
+    }
+
+    fn audit_log(&self) -> PathBuf {
+        self.dir.join("audit.jsonl")
+    }
+
+    fn operator_token(&self) -> PathBuf {
+        self.dir.join("operator.token")
+    }
+
+    fn parties(&self) -> PathBuf {
+        self.dir.join("parties.json")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.dir.join("dev.json")
+    }
+}
+
+/// Why a development gateway does not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DevError {
+    /// The directory was made for another environment.
+    OtherEnvironment {
+        /// The directory.
+        dir: PathBuf,
+        /// What it was made for.
+        made_for: Environment,
+    },
+    /// A file cannot be written.
+    File(PathBuf, io::Error),
+    /// `parties.json` or `dev.json` is not what was written.
+    Parties(PathBuf, String),
+    /// A certificate cannot be made.
+    Certificate(rcgen::Error),
+    /// A P-521 certificate cannot be made.
+    NoP521Certificate,
+    /// The system gives no random numbers.
+    Random,
+    /// The demo parties cannot be enrolled.
+    Store(irgw_store::Error),
+    /// A signing certificate is not acceptable.
+    Signing(irgw_m2m::Error),
+    /// The sample service cannot listen.
+    Sample(io::Error),
+    /// The gateway does not start.
+    Gateway(Problem),
+}
+
+impl DevError {
+    fn file(path: &Path, error: io::Error) -> DevError {
+        DevError::File(path.to_owned(), error)
+    }
+}
+
+impl fmt::Display for DevError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DevError::OtherEnvironment { dir, made_for } => write!(
+                f,
+                "{} was made for {made_for}; use --env {made_for}, or another --dir (ENV-2)",
+                dir.display()
+            ),
+            DevError::File(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            DevError::Parties(path, error) => {
+                write!(f, "{} is damaged: {error}; remove the directory to begin anew", path.display())
+            }
+            DevError::Certificate(error) => write!(f, "cannot make a certificate: {error}"),
+            DevError::NoP521Certificate => f.write_str("cannot make a P-521 certificate"),
+            DevError::Random => f.write_str("the system gives no random numbers"),
+            DevError::Store(error) => write!(f, "cannot enrol the demo parties: {error}"),
+            DevError::Signing(error) => write!(f, "cannot enrol a demo signing certificate: {error}"),
+            DevError::Sample(error) => write!(f, "the sample service cannot listen: {error}"),
+            DevError::Gateway(problem) => {
+                write!(f, "{problem}")?;
+                if problem.message.contains("cannot listen") {
+                    f.write_str(", or let irgw dev find free ones with --ports auto")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DevError {}
+
+impl From<rcgen::Error> for DevError {
+    fn from(error: rcgen::Error) -> DevError {
+        DevError::Certificate(error)
+    }
+}
+
+impl From<irgw_store::Error> for DevError {
+    fn from(error: irgw_store::Error) -> DevError {
+        DevError::Store(error)
+    }
+}
+
+impl From<irgw_m2m::Error> for DevError {
+    fn from(error: irgw_m2m::Error) -> DevError {
+        DevError::Signing(error)
+    }
+}
+
+impl From<Problem> for DevError {
+    fn from(problem: Problem) -> DevError {
+        DevError::Gateway(problem)
+    }
+}

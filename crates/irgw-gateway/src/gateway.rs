@@ -1,0 +1,311 @@
+//! A running gateway: made of a configuration, bound, served, drained.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use irgw_core::{Authenticator, Channel, Clock, UnixTime};
+use irgw_m2m::M2m;
+use irgw_store::{Event, Follower, Registry, Spent, Store};
+use irgw_tls::ClientCert;
+use irgw_tls::server::Server;
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::allow_list::IpAllow;
+use crate::audit::AuditLog;
+use crate::config::{ClientCertificates, Config, Problem};
+use crate::handle::{Desk, causes};
+use crate::identity::IdentityTokens;
+use crate::listen::{Listener, Phase};
+use crate::material;
+use crate::metrics::Metrics;
+use crate::operator::Operator;
+use crate::policy::{Door, Policy, SingleUse, SpentTokens};
+use crate::reload::Reload;
+use crate::request_id::RequestIds;
+use crate::throttle::Throttle;
+use crate::upstream::{Connector, Upstream, UpstreamTimes};
+
+/// A gateway that serves. Dropping it stops it at once; [`Gateway::drain`] lets requests end first.
+pub struct Gateway {
+    addresses: Vec<(Channel, SocketAddr)>,
+    operator: Option<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    connections: TaskTracker,
+    helpers: Vec<JoinHandle<()>>,
+    follower: Option<Follower>,
+    desk: Arc<Desk>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+/// Backing services close idle connections after a minute or so; a request must not meet that.
+const UPSTREAM_IDLE: Duration = Duration::from_secs(20);
+
+/// How a gateway's end went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every request under way was answered.
+    Whole,
+    /// The drain time ran out; this many connections were cut.
+    Cut(usize),
+}
+
+impl Gateway {
+    /// Reads all that the configuration names, binds every listener, and serves.
+    ///
+    /// Everything is checked and bound before the first connection is accepted: nothing starts half-configured.
+    ///
+    /// # Errors
+    /// The first [`Problem`].
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Problem> {
+        material::check(&config, &clock)?;
+        let config = Arc::new(config);
+        let metrics = Arc::new(Metrics::new());
+        let trust = Arc::new(material::client_trust(&config.roots, clock.now())?);
+        let store = Store::open(&config.store.value).map_err(|error| config.store.problem(causes(&error)))?;
+        let store = Arc::new(store);
+        let registry = Registry::load(&store, config.environment);
+        let registry = registry.map_err(|error| config.store.problem(causes(&error)))?;
+
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            let identity = material::server_identity(listener)?;
+            if !identity.is_current(clock.now()) {
+                let file = listener.certificate.value.display();
+                tracing::warn!(%file, "the server certificate is not valid now; clients will refuse it");
+            }
+            let tls = match listener.client_certificates {
+                ClientCertificates::Required => Server::mutual(identity, trust.clone(), clock.clone()),
+                ClientCertificates::NotAsked => Server::one_way(identity, clock.clone()),
+            };
+            let tls = Arc::new(tls.with_alpn(&[b"h2", b"http/1.1"]));
+            let socket = TcpListener::bind(listener.listen.value).await;
+            let socket = socket
+                .map_err(|error| listener.listen.problem(cannot_listen(listener.listen.value, &error)))?;
+            bound.push((listener.clone(), tls, socket));
+        }
+        let operator = match &config.operator {
+            Some(operator) => {
+                let token = material::operator_token(&operator.token_file)?;
+                let socket = TcpListener::bind(operator.listen.value).await;
+                let socket = socket
+                    .map_err(|error| operator.listen.problem(cannot_listen(operator.listen.value, &error)))?;
+                Some((socket, token))
+            }
+            None => None,
+        };
+
+        let desk = Arc::new(desk(&config, &store, &registry, clock.clone(), metrics.clone())?);
+        let follower =
+            follow(&store, &registry, &desk).map_err(|error| config.store.problem(causes(&error)))?;
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let connections = TaskTracker::new();
+        let slots = Arc::new(Semaphore::new(config.limits.connections));
+        let mut addresses = Vec::new();
+        let mut helpers = Vec::new();
+        let mut servers = Vec::new();
+        for (listener, tls, socket) in bound {
+            addresses.push((listener.channel, local(&socket, listener.listen.value)));
+            servers.push((listener.clone(), tls.clone()));
+            let listener = Listener {
+                door: Arc::new(door(&listener, &registry, &trust)),
+                hosts: listener.hosts.clone().into(),
+                config: listener,
+                socket,
+                tls,
+                desk: desk.clone(),
+                slots: slots.clone(),
+                phase: phases.clone(),
+            };
+            helpers.push(tokio::spawn(Arc::new(listener).run(connections.clone())));
+        }
+        let reload = Reload::new(config.clone(), servers, trust, clock, metrics);
+        helpers.push(tokio::spawn(reload.run()));
+        let mut operator_address = None;
+        if let (Some((socket, token)), Some(operator)) = (operator, &config.operator) {
+            operator_address = Some(local(&socket, operator.listen.value));
+            helpers.push(tokio::spawn(Arc::new(Operator::new(desk.clone(), token)).run(socket)));
+        }
+        Ok(Gateway {
+            addresses,
+            operator: operator_address,
+            phase,
+            connections,
+            helpers,
+            follower: Some(follower),
+            desk,
+        })
+    }
+
+    /// The bound listeners, in the configuration's order.
+    pub fn addresses(&self) -> &[(Channel, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// The bound operator's listener.
+    pub fn operator_address(&self) -> Option<SocketAddr> {
+        self.operator
+    }
+
+    /// Accepts nothing more, answers what is under way within the configured time, and writes the audit log out.
+    pub async fn drain(mut self) -> Drained {
+        self.phase.send_replace(Phase::Draining);
+        self.connections.close();
+        let drained = match tokio::time::timeout(self.desk.limits.drain, self.connections.wait()).await {
+            Ok(()) => Drained::Whole,
+            Err(_) => {
+                let cut = Drained::Cut(self.connections.len());
+                self.phase.send_replace(Phase::Cutting);
+                self.connections.wait().await;
+                cut
+            }
+        };
+        self.helpers.drain(..).for_each(|helper| helper.abort());
+        let (desk, follower) = (self.desk.clone(), self.follower.take());
+        let closed = tokio::task::spawn_blocking(move || {
+            drop(follower);
+            desk.audit.close();
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(%error, "the audit log could not be closed");
+        }
+        drained
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.helpers.drain(..).for_each(|helper| helper.abort());
+        self.desk.audit.close();
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
+    format!("cannot listen on {address}: {error}; another process may have the port: choose another")
+}
+
+fn local(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    socket.local_addr().unwrap_or(asked)
+}
+
+fn desk(
+    config: &Config,
+    store: &Arc<Store>,
+    registry: &Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Desk, Problem> {
+    let limits = config.limits.clone();
+    let times = UpstreamTimes { connect: limits.connect, answer: limits.answer, idle: UPSTREAM_IDLE };
+    let mut upstreams = HashMap::new();
+    for (name, upstream) in &config.upstreams {
+        let tls = material::upstream_tls(upstream, clock.clone())?;
+        let connector = Connector::new(&upstream.url, tls);
+        upstreams.insert(name.clone(), Upstream::new(connector, times, limits.upstream_idle_connections));
+    }
+    let m2m = M2m::new(
+        registry.clone(),
+        irgw_m2m::Options {
+            skew: config.m2m.skew,
+            checks: config.m2m.checks,
+            legacy_sha1_thumbprint: config.m2m.legacy_sha1_thumbprint,
+            cache_limit_bytes: config.m2m.cache_bytes,
+        },
+    );
+    let throttle = Throttle::new(limits.requests_per_second, limits.burst);
+    let policy = Policy::new(m2m, config.m2m.reuse, None, registry.clone(), throttle);
+    let key = material::identity_key(&config.identity.key)?;
+    let audit = AuditLog::open(&config.audit.value);
+    let audit = audit.map_err(|error| {
+        config.audit.problem(format_args!("cannot write {}: {error}", config.audit.value.display()))
+    })?;
+    Ok(Desk {
+        environment: config.environment,
+        clock,
+        services: config.services.clone(),
+        upstreams,
+        policy,
+        spent: Arc::new(StoredTokens { store: store.clone(), skew: config.m2m.skew }),
+        registry: registry.clone(),
+        identity: IdentityTokens::new(key, &config.identity, config.environment),
+        identity_header: config.identity.header.clone(),
+        forward_headers: config.forward_headers.clone(),
+        audit,
+        metrics,
+        request_ids: RequestIds::new(random()?),
+        limits,
+    })
+}
+
+fn random() -> Result<u64, Problem> {
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Problem::general("the system gives no random numbers"))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// The address first: it is the cheaper question.
+fn door(
+    listener: &crate::config::ListenerConfig,
+    registry: &Arc<Registry>,
+    trust: &Arc<irgw_tls::ClientTrust>,
+) -> Door {
+    let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
+    if let Some(networks) = &listener.allow {
+        authenticators.push(Arc::new(IpAllow::new(networks.clone())));
+    }
+    if listener.client_certificates == ClientCertificates::Required {
+        authenticators.push(Arc::new(ClientCert::new(registry.clone(), trust.clone())));
+    }
+    Door::new(authenticators)
+}
+
+/// Keeps the registry up to date, and drops what was derived from it when it changes.
+fn follow(store: &Store, registry: &Arc<Registry>, desk: &Arc<Desk>) -> Result<Follower, irgw_store::Error> {
+    const ALARM: &str = "registry";
+    let desk = desk.clone();
+    Follower::spawn(store, registry.clone(), Follower::INTERVAL, move |event| match event {
+        Event::Changed(refreshed) => {
+            desk.identity.forget();
+            tracing::info!(?refreshed, "enrolment changed");
+        }
+        Event::Failed(error) => {
+            desk.metrics.raise(ALARM);
+            tracing::error!(error = causes(&error), "the registry cannot be confirmed");
+        }
+        Event::Recovered => {
+            desk.metrics.clear(ALARM);
+            tracing::info!("the registry is confirmed again");
+        }
+        _ => {}
+    })
+}
+
+/// Spent tokens in the store. A token is remembered until nobody accepts it any more: `exp` and the skew.
+struct StoredTokens {
+    store: Arc<Store>,
+    skew: Duration,
+}
+
+impl SpentTokens for StoredTokens {
+    fn spend(
+        &self,
+        token: &SingleUse,
+        now: UnixTime,
+    ) -> Result<Spent, Box<dyn std::error::Error + Send + Sync>> {
+        let until = Duration::from_secs(token.expires_at.as_secs()).saturating_add(self.skew);
+        Ok(self.store.spend(&token.credential, &token.jti, UnixTime::since_unix_epoch(until), now)?)
+    }
+}

@@ -1,0 +1,48 @@
+//! The gateway: listeners, service table, policy, backing services, audit log; and the `irgw` command line over it.
+//!
+//! ```text
+//! listen   accept → connection slot → PROXY header → Transport::establish → Peer      once per connection
+//! handle   path → door → ServiceTable::find → Policy::admit → Admitted::settle → Permit
+//!          Upstream::send(Permit …)  → streamed both ways
+//!          otherwise Refusal::answer                           the one place that makes an error answer
+//!          AuditLog::record                                    the one place that records it
+//! ```
+//!
+//! [`Gateway::start`] runs one from a [`Config`]; [`cli`] is the command line. What a request proves is decided in
+//! `irgw-tls` and `irgw-m2m`; what is enrolled, in `irgw-store`.
+
+pub mod cli;
+pub mod config;
+pub mod dev;
+pub mod material;
+pub mod proxy_header;
+pub mod services;
+
+mod allow_list;
+mod audit;
+mod body;
+mod clock;
+mod commands;
+mod dialect;
+mod gateway;
+mod handle;
+mod headers;
+mod identity;
+mod listen;
+mod metrics;
+mod operator;
+mod path;
+mod policy;
+mod refusal;
+mod reload;
+mod request_id;
+mod throttle;
+mod upstream;
+mod watched;
+
+pub use audit::{AuditLog, Broken, Verified, verify as verify_audit_log};
+pub use clock::{SetClock, SystemClock};
+pub use config::Config;
+pub use dialect::{Answer, Denial, Dialect};
+pub use gateway::{Drained, Gateway};
+pub use path::{Ambiguous, NormalPath};

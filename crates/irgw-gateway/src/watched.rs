@@ -1,0 +1,180 @@
+//! A client's byte stream under watch: a header that dribbles in and a reader that stalls end the connection (D10).
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How many requests of a connection are being answered: told by the service, read by the watch.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(AtomicUsize);
+
+impl UnderWay {
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<UnderWay>) -> UnderWayGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        UnderWayGuard(self.clone())
+    }
+
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+pub(crate) struct UnderWayGuard(Arc<UnderWay>);
+
+impl Drop for UnderWayGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is watched for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From a header's first byte to its request. `None`: framing other than HTTP/1.1, which bounds headers itself.
+    pub(crate) header: Option<Duration>,
+    /// The far end reads nothing while there is something to write.
+    pub(crate) write: Duration,
+}
+
+/// A stream under watch. Its timers exist only while something is waited for.
+pub(crate) struct Watched<Io> {
+    io: Io,
+    patience: Patience,
+    under_way: Arc<UnderWay>,
+    /// When the bytes of a request that is not yet one began to arrive.
+    header_began: Option<Instant>,
+    read_deadline: Option<Pin<Box<Sleep>>>,
+    write_deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl<Io> Watched<Io> {
+    pub(crate) fn new(io: Io, patience: Patience, under_way: Arc<UnderWay>) -> Watched<Io> {
+        Watched { io, patience, under_way, header_began: None, read_deadline: None, write_deadline: None }
+    }
+
+    fn watch_write<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.write_deadline = None;
+            return poll;
+        }
+        let patience = self.patience.write;
+        let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(stalled("the client reads nothing"))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn stalled(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut this.io).poll_read(cx, buf);
+        let Some(patience) = this.patience.header else { return poll };
+        if this.under_way.any() {
+            this.header_began = None;
+            this.read_deadline = None;
+            return poll;
+        }
+        if poll.is_ready() && buf.filled().len() > before {
+            let began = *this.header_began.get_or_insert_with(Instant::now);
+            if began.elapsed() > patience {
+                return Poll::Ready(Err(stalled("the request header is too slow")));
+            }
+        }
+        if poll.is_pending()
+            && let Some(began) = this.header_began
+        {
+            let deadline = this
+                .read_deadline
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(began + patience)));
+            if deadline.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(stalled("the request header is too slow")));
+            }
+        }
+        poll
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        // An answer is being written: whatever was read before it was a whole request.
+        this.header_began = None;
+        this.read_deadline = None;
+        let poll = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.watch_write(cx, poll)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.io).poll_flush(cx);
+        this.watch_write(cx, poll)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.io).poll_shutdown(cx);
+        this.watch_write(cx, poll)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const PATIENCE: Patience =
+        Patience { header: Some(Duration::from_secs(10)), write: Duration::from_secs(30) };
+
+    #[tokio::test(start_paused = true)]
+    async fn dribbling_header_ends_the_connection_however_often_a_byte_comes() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let dribble = tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            }
+        });
+        let began = Instant::now();
+        let mut buf = [0; 1];
+        let error = loop {
+            if let Err(error) = watched.read_exact(&mut buf).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() <= Duration::from_secs(13));
+        drop(watched);
+        dribble.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connection_is_none_of_the_watchs_business() {
+        let (_client, server) = tokio::io::duplex(64);
+        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let waited = tokio::time::timeout(Duration::from_secs(60), watched.read_u8()).await;
+        assert!(waited.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reader_that_stalls_ends_the_connection() {
+        let (_client, server) = tokio::io::duplex(64);
+        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let error = watched.write_all(&[0; 1000]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
