@@ -1,0 +1,71 @@
+//! The conformance cases of the gateway's profile, and what runs them.
+//!
+//! A case is a TOML file under `tests/cases`, named after the fact that it shows. The same file is a named test of
+//! `cargo test` and a check of `cargo xtask conformance` against any gateway that comes with a `dev.json`.
+//!
+//! ```text
+//! cases/m2m/iat-before-certificate.toml ──► Case ──► recipes: certificate, token, ClientHello, request
+//!                                                       │
+//!            dev.json ──► Target ──────────────────►  run: one connection ──► what came back, audit records
+//!                                                       │
+//!  answers.toml, requirements.toml ───────────────►  judge ──► Report: JSON, Markdown
+//! ```
+//!
+//! The certificates and tokens are made here, by code that shares nothing with the gateway's, so that a mistake in one is
+//! not hidden by the same mistake in the other. A target is judged by what it answers, by what its backing service saw and
+//! by its audit log; nothing looks inside.
+//!
+//! ```no_run
+//! use irgw_tests::{Case, Requirements, Selection, Skips, Target, folder, run};
+//!
+//! let target = Target::remote("dev.json".as_ref(), Some("https://gateway.example:4046"))?;
+//! let cases = Case::read_all(&folder().join("cases"))?;
+//! let skips = Skips::read(&folder().join("skips.toml"))?;
+//! let report = run(&target, &cases, &skips, &Selection { only: Some("M2M-6".into()) });
+//! print!("{}", report.to_text());
+//! assert!(report.is_clean());
+//! # Ok::<(), irgw_tests::Error>(())
+//! ```
+
+mod case;
+mod requirements;
+
+mod dev;
+mod local;
+mod run;
+
+mod certificate;
+mod hello;
+mod token;
+
+mod der;
+mod key;
+mod template;
+
+mod answer;
+mod audit;
+mod exchange;
+mod h2;
+
+mod judge;
+mod published;
+mod report;
+
+mod error;
+
+pub use case::{Case, CaseText, Expect, Given, Handshake, Reason, Request, Seen, Shows, Tls};
+pub use certificate::{CertificateRecipe, Changes, Issuer};
+pub use dev::{Batch, ClientCa, Dev, Listener, Listeners, Operator, Provider, Service, Signing};
+pub use error::Error;
+pub use exchange::Session;
+pub use hello::HelloRecipe;
+pub use local::{CLOCK, Local, Process, Program, free_port};
+pub use report::{CaseResult, Counts, Outcome, Report};
+pub use requirements::{Requirements, Section, Skips, gaps};
+pub use run::{Selection, Target, attempt, run};
+pub use token::{SignatureRecipe, TokenRecipe};
+
+/// Where this package keeps its data: `cases`, `configurations`, `requirements.toml`, `skips.toml`.
+pub fn folder() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+}

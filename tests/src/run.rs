@@ -1,0 +1,356 @@
+//! Tries cases against a target.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use irgw_core::{Channel, Environment, Rule};
+use serde_json::Value;
+
+use crate::audit::AuditLog;
+use crate::case::{Case, Given, Reason};
+use crate::certificate::{ClientIdentity, thumbprints};
+use crate::dev::Dev;
+use crate::exchange::{Came, Endpoint, Session};
+use crate::report::{CaseResult, Outcome, Report};
+use crate::requirements::Skips;
+use crate::template::Values;
+use crate::{Error, Local, judge};
+
+/// How long the gateway may take to write an audit record; it writes in batches of 100 ms.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the cases are tried against.
+#[derive(Debug)]
+pub struct Target {
+    dev: Dev,
+    place: Arc<Place>,
+    local: Option<Arc<Local>>,
+}
+
+/// One running gateway: its listeners and its audit log.
+#[derive(Debug)]
+pub(crate) struct Place {
+    cloud: Endpoint,
+    desktop: Endpoint,
+    audit: AuditLog,
+    /// Where its clock stands, in seconds since the Unix epoch.
+    now: Option<u64>,
+}
+
+impl Place {
+    pub(crate) fn of(dev: &Dev, now: Option<u64>) -> Result<Place, Error> {
+        Ok(Place {
+            now,
+            cloud: Endpoint::of(&dev.listeners.cloud)?,
+            desktop: Endpoint::of(&dev.listeners.desktop)?,
+            audit: AuditLog::follow(&dev.audit_log),
+        })
+    }
+
+    fn endpoint(&self, given: &Given) -> &Endpoint {
+        match given.channel {
+            Some(Channel::Desktop) => &self.desktop,
+            _ => &self.cloud,
+        }
+    }
+}
+
+impl Target {
+    /// A gateway that somebody else runs. `url` takes the place of the cloud listener's address, and its host that of the
+    /// others.
+    ///
+    /// # Errors
+    /// When `identity`, its `dev.json`, cannot be used.
+    pub fn remote(identity: &Path, url: Option<&str>) -> Result<Target, Error> {
+        let mut dev = Dev::read(identity)?;
+        if let Some(url) = url {
+            let old = host(&dev.listeners.cloud.base_url).to_owned();
+            let new = host(url).to_owned();
+            dev.listeners.desktop.base_url = dev.listeners.desktop.base_url.replacen(&old, &new, 1);
+            dev.listeners.cloud.base_url = url.trim_end_matches('/').to_owned();
+        }
+        let place = Arc::new(Place::of(&dev, None)?);
+        Ok(Target { dev, place, local: None })
+    }
+
+    /// A gateway of the runner's own, which it can start again in other configurations.
+    ///
+    /// # Errors
+    /// When what it wrote about itself cannot be used.
+    pub fn local(local: Arc<Local>) -> Result<Target, Error> {
+        let dev = local.dev().clone();
+        let place = Arc::new(Place::of(&dev, None)?);
+        Ok(Target { dev, place, local: Some(local) })
+    }
+
+    /// Whose rules hold.
+    pub fn environment(&self) -> Environment {
+        self.dev.environment
+    }
+
+    /// What the target says of itself.
+    pub fn dev(&self) -> &Dev {
+        &self.dev
+    }
+
+    /// Opens a connection that stays open, for requests between which something changes.
+    ///
+    /// # Errors
+    /// When a recipe cannot be followed, or the handshake is refused.
+    pub fn open(&self, given: &Given) -> Result<Session, Error> {
+        let endpoint = self.place.endpoint(given);
+        let prepared = prepare(self, &self.place, given, "session")?;
+        endpoint.open(given, prepared.identity.as_ref(), prepared.authorization.as_deref(), &prepared.values)
+    }
+
+    /// The gateway in a configuration; `None` where the runner cannot make it.
+    fn place(&self, configuration: Option<&str>) -> Result<Option<Arc<Place>>, Error> {
+        match (configuration, &self.local) {
+            (None, _) => Ok(Some(self.place.clone())),
+            (Some(_), None) => Ok(None),
+            (Some(name), Some(local)) => local.place(name),
+        }
+    }
+}
+
+fn host(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+}
+
+/// Which cases are tried.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// A rule id, or a part of a case's name; *default* all.
+    pub only: Option<String>,
+}
+
+impl Selection {
+    fn takes(&self, case: &Case) -> bool {
+        match &self.only {
+            None => true,
+            Some(only) => match only.parse::<Rule>() {
+                Ok(rule) => case.text.rule == rule,
+                Err(_) => case.name.contains(only.as_str()),
+            },
+        }
+    }
+}
+
+/// Tries the cases, a few at once, and reports.
+///
+/// Beside what a case expects, this holds for every one: exactly one audit record for every answer and every refused
+/// handshake, with the decision and the rule; the answer's `X-Gateway-Reason` names the rule in `mock` and `test`, and is
+/// never there in `prod` (ERR-1); no backing service is asked before a refusal.
+pub fn run(target: &Target, cases: &[Case], skips: &Skips, selection: &Selection) -> Report {
+    let waiting: Vec<&Case> = cases.iter().filter(|case| selection.takes(case)).collect();
+    let waiting = Mutex::new(waiting.into_iter());
+    let results = Mutex::new(Vec::new());
+    let next = || waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(case) = next() {
+                    let result = attempt(target, case, skips);
+                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Report::new(target.place.cloud.authority.clone(), target.environment(), results)
+}
+
+/// Tries one case.
+pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
+    let outcome = if let Some(reason) = skips.reason(&case.name) {
+        Outcome::Skipped { reason: reason.to_owned() }
+    } else if !case.text.environments.contains(&target.environment()) {
+        Outcome::OtherEnvironment
+    } else {
+        match target.place(case.text.configuration.as_deref()) {
+            Ok(Some(place)) => within(target, &place, case),
+            Ok(None) => Outcome::NotRunnableRemotely { reason: "needs a configuration of its own".into() },
+            Err(error) => Outcome::Failed { came: "nothing".into(), wrong: vec![causes(&error)] },
+        }
+    };
+    CaseResult {
+        name: case.name.clone(),
+        rule: case.text.rule,
+        title: case.text.title.clone(),
+        attacks: case.text.attacks.clone(),
+        tried: tried(case),
+        expected: expected(case),
+        outcome,
+    }
+}
+
+/// Tries until it comes out as expected, or the case's time is over.
+fn within(target: &Target, place: &Place, case: &Case) -> Outcome {
+    let failed = |error: &Error| Outcome::Failed { came: "nothing".into(), wrong: vec![causes(error)] };
+    let prepared = match prepare(target, place, &case.text.given, &case.name) {
+        Ok(prepared) => prepared,
+        Err(error) => return failed(&error),
+    };
+    let deadline = Instant::now() + Duration::from_secs(case.text.expect.within_seconds);
+    loop {
+        let outcome = match once(target, place, case, &prepared) {
+            Ok((came, wrong)) if wrong.is_empty() => return Outcome::Passed { came },
+            Ok((came, wrong)) => Outcome::Failed { came, wrong },
+            Err(error) => failed(&error),
+        };
+        if Instant::now() >= deadline {
+            return outcome;
+        }
+        // The gateway looks at its files now and then; there is nothing to wake us.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn once(
+    target: &Target,
+    place: &Place,
+    case: &Case,
+    with: &Prepared,
+) -> Result<(String, Vec<String>), Error> {
+    let given = &case.text.given;
+    let endpoint = place.endpoint(given);
+    let since = place.audit.now();
+    let came =
+        endpoint.exchange(given, with.identity.as_ref(), with.authorization.as_deref(), &with.values)?;
+    let local = came.local.to_string();
+    let ids: Vec<&str> = came.answers.iter().filter_map(|answer| answer.header("x-request-id")).collect();
+    // By the ids that the answers have; else by the connection's own address, which a later connection may have again.
+    // Behind a PROXY header the peer is whom it names, and the balancer is who connected.
+    let ours = |record: &Value| {
+        let text = |name: &str| record.get(name).and_then(Value::as_str);
+        match ids.as_slice() {
+            [] => [text("peer"), text("balancer")].contains(&Some(local.as_str())),
+            ids => text("request_id").is_some_and(|id| ids.contains(&id)),
+        }
+    };
+    let count = if case.text.expect.any_status.is_empty() { came.answers.len().max(1) } else { 0 };
+    let records = place.audit.find(since, ours, count, AUDIT_PATIENCE);
+    let wrong = judge::compare(case, target.environment(), &came, &records, &with.values)?;
+    Ok((came_back(&came), wrong))
+}
+
+/// What a connection is made with.
+struct Prepared {
+    values: Values,
+    identity: Option<ClientIdentity>,
+    authorization: Option<String>,
+}
+
+fn prepare(target: &Target, place: &Place, given: &Given, name: &str) -> Result<Prepared, Error> {
+    let mut values = values(target, place, given, name)?;
+    let identity = match given.channel {
+        Some(Channel::Desktop) => None,
+        _ => given.certificate.make(&target.dev, &values)?,
+    };
+    if let Some(certificate) = identity.as_ref().and_then(|identity| identity.chain.first()) {
+        values.set("client_thumbprint", thumbprints(certificate).0);
+    }
+    let token = given.token.as_ref().map(|token| token.make(&target.dev, &mut values)).transpose()?;
+    // A case that says itself where the token goes has no other field of it.
+    let own_field = given.request.headers.iter().any(|line| line.contains("${token}"));
+    Ok(Prepared { values, identity, authorization: token.filter(|_| !own_field) })
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn seconds_now() -> Result<u64, Error> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_err(Error::recipe)?.as_secs())
+}
+
+fn values(target: &Target, place: &Place, given: &Given, name: &str) -> Result<Values, Error> {
+    let endpoint = place.endpoint(given);
+    let now = place.now.map_or_else(seconds_now, Ok)?;
+    let mut values = Values::default();
+    values.set("now", now);
+    values.set("case", name);
+    values.set("authority", &endpoint.authority);
+    values.set("host", &endpoint.host);
+    if let [first, rest @ ..] = target.dev.providers.as_slice() {
+        values.set("cn", &first.common_name);
+        values.set("provider", &first.id);
+        if let Some(other) = rest.first() {
+            values.set("other_cn", &other.common_name);
+            values.set("other_provider", &other.id);
+            if let Some(signing) = other.signing.first() {
+                values.set("other_thumbprint", &signing.thumbprint);
+                values.set("other_issuer", &signing.issuer);
+                values.set("other_owner", &signing.resource_owner);
+                values.set("other_logon", signing.logons.first().cloned().unwrap_or_default());
+            }
+        }
+    }
+    Ok(values)
+}
+
+fn tried(case: &Case) -> String {
+    let given = &case.text.given;
+    if let Some(hello) = &given.hello {
+        return format!("ClientHello {} with suites {}", hello.version, hello.suites.join(" "));
+    }
+    let request = match &given.request {
+        request if request.raw.is_some() => "a raw request".to_owned(),
+        request if request.h2.is_some() => "an HTTP/2 request".to_owned(),
+        request => format!("{} {}", request.method, request.path.chars().take(80).collect::<String>()),
+    };
+    let token = match &given.token {
+        Some(token) => format!(", {} token", token.alg.as_ref().unwrap_or(&token.signing)),
+        None => String::new(),
+    };
+    let configuration = case.text.configuration.as_ref().map(|name| format!(" [{name}]")).unwrap_or_default();
+    format!("{request}{token}{configuration}")
+}
+
+fn expected(case: &Case) -> String {
+    let expect = &case.text.expect;
+    let mut parts = Vec::new();
+    parts.extend(expect.handshake.map(|end| format!("handshake {end:?}").to_lowercase()));
+    parts.extend(expect.status.map(|status| status.to_string()));
+    if !expect.any_status.is_empty() {
+        parts.push(format!("one of {:?}", expect.any_status));
+    }
+    parts.extend(expect.code.clone());
+    if expect.shows() == crate::Shows::Refused && expect.any_status.is_empty() {
+        parts.push(match &expect.reason {
+            Some(Reason::Rule(rule)) => rule.to_string(),
+            Some(Reason::Any(rules)) => rules.iter().map(Rule::to_string).collect::<Vec<_>>().join("/"),
+            None => case.text.rule.to_string(),
+        });
+    }
+    parts.join(" ")
+}
+
+fn came_back(came: &Came) -> String {
+    if let Err(why) = &came.handshake {
+        return format!("handshake refused: {why}");
+    }
+    let answers = came.answers.iter().map(|answer| {
+        let reason = answer.header("x-gateway-reason").map(|reason| format!(" {reason}")).unwrap_or_default();
+        format!("{}{reason}", answer.status)
+    });
+    let answers: Vec<String> = answers.collect();
+    match (answers.as_slice(), &came.handshake) {
+        ([], Ok(agreed)) => format!("no answer ({})", agreed.what),
+        ([first, .., last], _) => format!("{} answers, {first} to {last}", answers.len()),
+        ([only], _) => only.clone(),
+        ([], Err(_)) => String::new(),
+    }
+}
+
+/// An error and what it rests on.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
