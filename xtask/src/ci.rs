@@ -1,0 +1,126 @@
+//! `cargo xtask ci`: everything that must pass before a change is merged.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use crate::{Error, run, tidy};
+
+/// Everything that must pass before a change is merged.
+///
+/// The steps, in order: fmt, clippy, doc, tidy, deny, test. The first that fails ends the run. `.ci/run` installs the
+/// tools that some tests and the step `deny` need, then calls this; without them those print SKIPPED and why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only these steps
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Step {
+    /// The code is formatted
+    Fmt,
+    /// Clippy has no warnings, tests and benches included
+    Clippy,
+    /// Rustdoc has no warnings
+    Doc,
+    /// `cargo xtask tidy`
+    Tidy,
+    /// Advisories, licences, bans and sources, by cargo-deny
+    Deny,
+    /// The README's test command
+    Test,
+}
+
+/// The README's one command that passes all tests.
+pub(crate) const TEST: [&str; 2] = ["test", "--workspace"];
+
+/// The last step is the tests, so that their summary is the last thing on the terminal.
+const STEPS: [Step; 6] = [Step::Fmt, Step::Clippy, Step::Doc, Step::Tidy, Step::Deny, Step::Test];
+
+impl Args {
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        let started = Instant::now();
+        for step in STEPS.into_iter().filter(|step| self.only.is_empty() || self.only.contains(step)) {
+            println!("── {step:?} ── {:.0?} so far", started.elapsed());
+            step.run()?;
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn run(self) -> Result<(), Error> {
+        match self {
+            Step::Fmt => run::check(run::cargo().args(["fmt", "--all", "--", "--check"])),
+            Step::Clippy => {
+                let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+                run::check(run::cargo().args(lint))
+            }
+            Step::Doc => {
+                let mut doc = run::cargo();
+                doc.args(["doc", "--workspace", "--no-deps", "--quiet"]);
+                run::check(doc.env("RUSTDOCFLAGS", "-D warnings"))
+            }
+            Step::Tidy => tidy::run(),
+            Step::Deny => deny(),
+            Step::Test => run::check(run::cargo().args(TEST)),
+        }
+    }
+}
+
+/// The folder that cargo-deny keeps RustSec's database in: the name ends in a digest of its address.
+const DATABASE: &str = "advisory-db-3157b0e258782691";
+
+/// cargo-deny over deny.toml. Its advisory database is fetched by nobody: it comes as a git bundle beside the
+/// workspace; where there is none, advisories are skipped and the other checks are made.
+fn deny() -> Result<(), Error> {
+    if run::find("cargo-deny").is_none() {
+        println!("SKIPPED: cargo-deny is not installed: cargo install cargo-deny --locked");
+        return Ok(());
+    }
+    let mut deny = run::cargo();
+    // Some wrappers of deny.toml are crates that are not in every build.
+    deny.args(["deny", "--offline", "--locked", "--all-features", "check", "--allow", "unused-wrapper"]);
+    deny.args(["bans", "licenses", "sources"]);
+    let bundle = run::root().join("../shared/data/advisory-db.bundle");
+    match bundle.is_file() {
+        true => {
+            unpack(&bundle, &database())?;
+            deny.arg("advisories");
+        }
+        false => println!("SKIPPED: advisories: no database at ../shared/data/advisory-db.bundle"),
+    }
+    run::check(&mut deny)
+}
+
+/// Where `[advisories] db-path` of deny.toml is.
+fn database() -> PathBuf {
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    cargo_home.or_else(home).unwrap_or_default().join("advisory-dbs").join(DATABASE)
+}
+
+fn unpack(bundle: &Path, to: &Path) -> Result<(), Error> {
+    if to.is_dir() {
+        return Ok(());
+    }
+    // A bundle's HEAD may name a branch that is not in it, so the first branch is asked for by name.
+    let heads = run::read(Command::new("git").args(["bundle", "list-heads"]).arg(bundle))?;
+    let branch =
+        heads.lines().find_map(|line| line.split_once("refs/heads/")).map_or("main", |(_, branch)| branch);
+    run::check(Command::new("git").args(["clone", "--quiet", "--branch", branch]).args([bundle, to]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_come_last() {
+        assert_eq!(STEPS.last(), Some(&Step::Test));
+    }
+}
