@@ -70,7 +70,7 @@ pub(super) struct Listener {
     pub(super) certificate: Spanned<PathBuf>,
     pub(super) key: Spanned<PathBuf>,
     #[serde(default)]
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) balancers: Vec<Spanned<String>>,
     pub(super) allow: Option<Vec<Spanned<String>>>,
