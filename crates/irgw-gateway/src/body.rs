@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::upstream::Lease;
+use crate::watched::UnderWayGuard;
 
 /// Why a body ended before its end.
 #[derive(Debug)]
@@ -131,14 +132,25 @@ pub(crate) enum ResponseBody {
 pub(crate) struct UpstreamBody {
     inner: Patient,
     lease: Option<Lease>,
+    /// The request is under way until its answer's last byte.
+    under_way: Option<UnderWayGuard>,
 }
 
 impl ResponseBody {
     /// Streams a backing service's body and then returns its connection.
     pub(crate) fn upstream(body: Incoming, patience: Duration, lease: Lease) -> ResponseBody {
-        let mut body = UpstreamBody { inner: Patient::new(body, patience), lease: Some(lease) };
+        let mut body =
+            UpstreamBody { inner: Patient::new(body, patience), lease: Some(lease), under_way: None };
         body.release_at_end();
         ResponseBody::Upstream(body)
+    }
+
+    /// Keeps the request under way while an answer is streamed; the gateway's own words are short.
+    pub(crate) fn guarded(mut self, guard: UnderWayGuard) -> ResponseBody {
+        if let ResponseBody::Upstream(body) = &mut self {
+            body.under_way = Some(guard);
+        }
+        self
     }
 }
 

@@ -107,8 +107,9 @@ impl Gateway {
         };
 
         let desk = Arc::new(desk(&config, &store, &registry, clock.clone(), metrics.clone())?);
-        let follower =
-            follow(&store, &registry, &desk).map_err(|error| config.store.problem(causes(&error)))?;
+        let (changed, changes) = watch::channel(());
+        let follower = follow(&store, &registry, &desk, changed.clone())
+            .map_err(|error| config.store.problem(causes(&error)))?;
         let (phase, phases) = watch::channel(Phase::Serving);
         let connections = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(config.limits.connections));
@@ -127,10 +128,11 @@ impl Gateway {
                 desk: desk.clone(),
                 slots: slots.clone(),
                 phase: phases.clone(),
+                changes: changes.clone(),
             };
             helpers.push(tokio::spawn(Arc::new(listener).run(connections.clone())));
         }
-        let reload = Reload::new(config.clone(), servers, trust, clock, metrics);
+        let reload = Reload::new(config.clone(), servers, trust, clock, metrics, changed);
         helpers.push(tokio::spawn(reload.run()));
         let mut operator_address = None;
         if let (Some((socket, token)), Some(operator)) = (operator, &config.operator) {
@@ -273,12 +275,18 @@ fn door(
 }
 
 /// Keeps the registry up to date, and drops what was derived from it when it changes.
-fn follow(store: &Store, registry: &Arc<Registry>, desk: &Arc<Desk>) -> Result<Follower, irgw_store::Error> {
+fn follow(
+    store: &Store,
+    registry: &Arc<Registry>,
+    desk: &Arc<Desk>,
+    changed: watch::Sender<()>,
+) -> Result<Follower, irgw_store::Error> {
     const ALARM: &str = "registry";
     let desk = desk.clone();
     Follower::spawn(store, registry.clone(), Follower::INTERVAL, move |event| match event {
         Event::Changed(refreshed) => {
             desk.identity.forget();
+            changed.send_replace(());
             tracing::info!(?refreshed, "enrolment changed");
         }
         Event::Failed(error) => {

@@ -1,6 +1,6 @@
 //! A request's way through the gateway: route, judge, forward, record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use irgw_core::{Clock, Credential, Decision, Environment, Peer, Presented, Record, Rule, Scheme};
 use irgw_store::Registry;
+use irgw_tls::VerifiedCert;
 
 use crate::NormalPath;
 use crate::audit::AuditLog;
@@ -58,6 +59,17 @@ pub(crate) struct Visit {
     pub(crate) hosts: Arc<[String]>,
     /// The server name that the client asked for in the TLS handshake.
     pub(crate) server_name: Option<String>,
+    /// Why the connection was cut while requests were under way.
+    pub(crate) barred: OnceLock<Rule>,
+}
+
+impl Visit {
+    /// What the connection showed, for the record of a refusal at the door, where there is no provider to name.
+    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
+        let asked = self.server_name.iter().map(|name| ("sni", name.clone()));
+        let shown = self.peer.evidence::<VerifiedCert>().map(|cert| cert.facts().named());
+        asked.chain(shown.into_iter().flatten()).collect()
+    }
 }
 
 impl Desk {
@@ -112,7 +124,7 @@ impl Desk {
         let credential =
             Credential::parse(head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes));
         let presented = Presented { peer: &visit.peer, credential, now: self.clock.now() };
-        let entered = visit.door.enter(&presented)?;
+        let entered = visit.door.enter(&presented).inspect_err(|_| entry.record.facts = visit.facts())?;
         entry.entered(&entered);
         self.policy.charge(&entered)?;
         right_host(visit, &host)?;
@@ -265,15 +277,12 @@ fn failed(error: SendError) -> Refusal {
     let mut cause: &(dyn std::error::Error + 'static) = &error;
     while let Some(source) = cause.source() {
         cause = source;
-        match cause.downcast_ref::<BodyError>() {
-            Some(BodyError::TooLarge(limit)) => {
-                return Refusal::new(Rule::Gw3, Told::TooLarge, BodyError::TooLarge(*limit));
-            }
-            Some(BodyError::Stalled(patience)) => {
-                return Refusal::new(Rule::Gw3, Told::BadRequest, BodyError::Stalled(*patience));
-            }
-            Some(BodyError::Broken(_)) => return Refusal::new(Rule::Gw3, Told::BadRequest, error),
-            None => {}
+        if let Some(body) = cause.downcast_ref::<BodyError>() {
+            let told = match body {
+                BodyError::TooLarge(_) => Told::TooLarge,
+                BodyError::Stalled(_) | BodyError::Broken(_) => Told::BadRequest,
+            };
+            return Refusal::new(Rule::Gw3, told, causes(body));
         }
     }
     let told = match error {
@@ -286,15 +295,16 @@ fn failed(error: SendError) -> Refusal {
 /// The audit record of a request under way; written once, also when the request is abandoned.
 struct Entry<'a> {
     desk: &'a Desk,
+    visit: &'a Visit,
     record: Record,
     began: Instant,
     finished: bool,
 }
 
 impl<'a> Entry<'a> {
-    fn new(desk: &'a Desk, visit: &Visit) -> Entry<'a> {
+    fn new(desk: &'a Desk, visit: &'a Visit) -> Entry<'a> {
         let record = Record::new(desk.clock.since_epoch(), visit.peer.origin, desk.request_ids.next());
-        Entry { desk, record, began: Instant::now(), finished: false }
+        Entry { desk, visit, record, began: Instant::now(), finished: false }
     }
 
     fn entered(&mut self, entered: &crate::policy::Entered) {
@@ -307,7 +317,8 @@ impl<'a> Entry<'a> {
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
-        if self.record.decision != Decision::Failed {
+        // What the caller did wrong while its body was being forwarded is no failure of the backing service.
+        if self.record.decision != Decision::Failed || refusal.told.blames_the_caller() {
             self.record.decision = Decision::Refused;
         }
         self.record.reason = Some(refusal.rule);
@@ -330,7 +341,12 @@ impl<'a> Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.record.cause = Some("the caller went away before the answer".into());
+            self.record.reason = self.visit.barred.get().copied();
+            let cause = match self.record.reason {
+                Some(_) => "the caller's access ended before the answer",
+                None => "the caller went away before the answer",
+            };
+            self.record.cause = Some(cause.into());
             self.write();
         }
     }

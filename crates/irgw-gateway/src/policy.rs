@@ -221,7 +221,7 @@ impl Policy {
                 let principal = Principal::join(proofs, &*self.links).map_err(judged)?;
                 if principal.grants().exclusive {
                     let cause = "the certificate is enrolled for particular services only";
-                    return Err(judged(Rejection::not_permitted(Rule::Tls12, Barrier::Service, cause)));
+                    return Err(judged(Rejection::not_permitted(Rule::Tls12, Barrier::Provider, cause)));
                 }
                 client_kind(&principal, presented.peer.origin.channel).map_err(judged)?;
                 Ok(Admitted { permit: Permit { principal, route }, once })
@@ -269,7 +269,7 @@ impl Policy {
                     Some(_) => barred(Rule::Oa10, "the service takes no access token"),
                     None => {
                         let cause = "no authorization server issues access tokens here";
-                        bad(Rule::Oa10, TokenFault::UnknownCredential, cause)
+                        bad(Rule::Oa10, TokenFault::Malformed, cause)
                     }
                 }
             }

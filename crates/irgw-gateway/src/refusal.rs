@@ -51,6 +51,13 @@ pub(crate) enum Told {
     Timeout,
 }
 
+impl Told {
+    /// Whether the caller's own bytes are at fault.
+    pub(crate) fn blames_the_caller(&self) -> bool {
+        matches!(self, Told::BadRequest | Told::TooLarge)
+    }
+}
+
 impl Refusal {
     /// A refusal by `rule`.
     pub(crate) fn new(rule: Rule, told: Told, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Refusal {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use irgw_core::Clock;
 use irgw_tls::ClientTrust;
 use irgw_tls::server::Server;
+use tokio::sync::watch;
 
 use crate::config::{Config, ListenerConfig, Problem};
 use crate::material;
@@ -27,6 +28,7 @@ pub(crate) struct Reload {
     trust: Arc<ClientTrust>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    changed: watch::Sender<()>,
     seen: Vec<(PathBuf, Version)>,
 }
 
@@ -37,10 +39,11 @@ impl Reload {
         trust: Arc<ClientTrust>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        changed: watch::Sender<()>,
     ) -> Reload {
         let seen = material::watched_files(&config).into_iter().map(|path| (version(&path), path));
         let seen = seen.map(|(version, path)| (path, version)).collect();
-        Reload { config, servers, trust, clock, metrics, seen }
+        Reload { config, servers, trust, clock, metrics, changed, seen }
     }
 
     /// Watches until it is dropped.
@@ -91,6 +94,7 @@ impl Reload {
                     .map_err(|error| Problem::general(crate::handle::causes(&error)))
             });
         self.settle("roots and revocation lists", trust);
+        self.changed.send_replace(());
     }
 
     fn settle(&self, alarm: &str, result: Result<(), Problem>) {

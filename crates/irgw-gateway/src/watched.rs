@@ -1,5 +1,6 @@
 //! A client's byte stream under watch: a header that dribbles in and a reader that stalls end the connection (D10).
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How many requests of a connection are being answered: told by the service, read by the watch.
+/// How many requests of a connection are being answered, until the last byte of the answer: told by the service, read by
+/// the watch.
 #[derive(Debug, Default)]
 pub(crate) struct UnderWay(AtomicUsize);
 
@@ -22,11 +24,14 @@ impl UnderWay {
         UnderWayGuard(self.clone())
     }
 
-    fn any(&self) -> bool {
+    /// Whether there is one.
+    pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 }
 
+/// One request that is being answered.
+#[derive(Debug)]
 pub(crate) struct UnderWayGuard(Arc<UnderWay>);
 
 impl Drop for UnderWayGuard {
@@ -68,14 +73,36 @@ impl<Io> Watched<Io> {
         let patience = self.patience.write;
         let deadline = self.write_deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(stalled("the client reads nothing"))),
+            Poll::Ready(()) => Poll::Ready(Err(Stalled::Reader.into())),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-fn stalled(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, what)
+/// What the client is too slow at; carried in an [`io::Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stalled {
+    /// Sending a request's header.
+    Header,
+    /// Reading an answer.
+    Reader,
+}
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stalled::Header => "the request header is too slow",
+            Stalled::Reader => "the client reads nothing",
+        })
+    }
+}
+
+impl std::error::Error for Stalled {}
+
+impl From<Stalled> for io::Error {
+    fn from(stalled: Stalled) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, stalled)
+    }
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
@@ -92,7 +119,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
         if poll.is_ready() && buf.filled().len() > before {
             let began = *this.header_began.get_or_insert_with(Instant::now);
             if began.elapsed() > patience {
-                return Poll::Ready(Err(stalled("the request header is too slow")));
+                return Poll::Ready(Err(Stalled::Header.into()));
             }
         }
         if poll.is_pending()
@@ -102,7 +129,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
                 .read_deadline
                 .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(began + patience)));
             if deadline.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(stalled("the request header is too slow")));
+                return Poll::Ready(Err(Stalled::Header.into()));
             }
         }
         poll

@@ -33,6 +33,17 @@ impl Facts {
     pub(crate) fn read(der: &CertificateDer<'_>) -> Option<Facts> {
         Certificate::parse(der).ok().map(|certificate| certificate.facts())
     }
+
+    /// The facts by name, as an audit record has them: `subject`, `issuer`, `serial`, `thumbprint`, `not_after`.
+    pub fn named(&self) -> [(&'static str, String); 5] {
+        [
+            ("subject", self.subject.to_string()),
+            ("issuer", self.issuer.to_string()),
+            ("serial", self.serial.to_string()),
+            ("thumbprint", self.thumbprint.to_string()),
+            ("not_after", time::rfc3339(self.not_after)),
+        ]
+    }
 }
 
 /// A parsed certificate.

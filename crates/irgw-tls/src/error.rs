@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use irgw_core::{Refusal, Rule};
 
+use crate::Fault;
 use crate::certificate::Facts;
-use crate::{Fault, time};
 
 /// Why a handshake, a certificate or a setting is refused. [`Refusal::rule`] names the rule, [`Refusal::facts`] what
 /// is known about the far end.
@@ -185,11 +185,7 @@ impl Refusal for Error {
             known.push(("sni", sni.to_string()));
         }
         if let Error::Certificate { facts: Some(facts), .. } = self {
-            known.push(("subject", facts.subject.to_string()));
-            known.push(("issuer", facts.issuer.to_string()));
-            known.push(("serial", facts.serial.to_string()));
-            known.push(("thumbprint", facts.thumbprint.to_string()));
-            known.push(("not_after", time::rfc3339(facts.not_after)));
+            known.extend(facts.named());
         }
         known
     }
