@@ -93,7 +93,7 @@ impl std::error::Error for Ambiguous {}
 const LIMIT_BYTES: usize = 4096;
 
 fn append_segment(normal: &mut String, segment: &str) -> Result<(), Ambiguous> {
-    let mut decoded = Vec::with_capacity(segment.len());
+    let (mut decoded, mut encoded) = (Vec::with_capacity(segment.len()), Vec::with_capacity(segment.len()));
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
         let plain = match byte {
@@ -110,16 +110,20 @@ fn append_segment(normal: &mut String, segment: &str) -> Result<(), Ambiguous> {
             b'/' | b'\\' | b';' | b'?' | b'#' | b'%' => return Err(Ambiguous::Delimiter(char::from(plain))),
             _ => decoded.push(plain),
         }
+        encoded.push(byte == b'%');
     }
     if matches!(decoded.last(), Some(b'.' | b' ')) {
         return Err(Ambiguous::DotSegment);
     }
-    for c in std::str::from_utf8(&decoded).map_err(|_| Ambiguous::Encoding)?.chars() {
+    let text = std::str::from_utf8(&decoded).map_err(|_| Ambiguous::Encoding)?;
+    for (at, c) in text.char_indices() {
+        let was_encoded = encoded.get(at).copied().unwrap_or_default();
         match c {
-            // RFC 3986 §3.3: unreserved, sub-delims without ";", ":" and "@" stand for themselves in a segment.
-            'a'..='z' | 'A'..='Z' | '0'..='9' => normal.push(c),
-            '-' | '.' | '_' | '~' | '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | '=' | ':'
-            | '@' => normal.push(c),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' => normal.push(c),
+            // RFC 3986 §2.2, §3.3: sub-delims without ";", ":" and "@" mean something else when they are encoded.
+            '!' | '$' | '&' | '\'' | '(' | ')' | '*' | '+' | ',' | '=' | ':' | '@' if !was_encoded => {
+                normal.push(c);
+            }
             '\u{80}'..='\u{9f}' => return Err(Ambiguous::Encoding),
             _ => {
                 let mut buffer = [0; 4];
@@ -157,6 +161,8 @@ mod tests {
         assert_eq!(normal("/%67ateway/%7e"), Ok("/gateway/~".into()));
         assert_eq!(normal("/m%c4%81ori%20x"), Ok("/m%C4%81ori%20x".into()));
         assert_eq!(normal("/a|b"), Ok("/a%7Cb".into()));
+        // Reserved characters stay as they were sent: `+` and `%2B` are two names.
+        assert_eq!(normal("/a+b/c%2bd%3d%40"), Ok("/a+b/c%2Bd%3D%40".into()));
     }
 
     /// D03: nothing that a backing service could read differently passes.
