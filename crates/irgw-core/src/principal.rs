@@ -101,15 +101,16 @@ impl Principal {
             principal.logon = logon;
         }
         if let Some((credential, owner, logon)) = owner {
+            let known = || [("thumbprint", credential.to_string()), ("owner", owner.to_string())];
             if let Some(provider) =
                 principal.provider.as_ref().filter(|provider| !links.acts_for(provider, &owner))
             {
                 let cause = format!("provider {provider} is not enrolled to act for resource owner {owner}");
-                return Err(Rejection::not_permitted(Rule::M2m9, Barrier::Owner, cause));
+                return Err(Rejection::not_permitted(Rule::M2m9, Barrier::Owner, cause).knowing(known()));
             }
             if let Some(logon) = logon.as_ref().filter(|logon| !links.has_logon(&owner, logon)) {
                 let cause = format!("logon {logon} is not linked to resource owner {owner}");
-                return Err(Rejection::not_permitted(Rule::M2m7, Barrier::Logon, cause));
+                return Err(Rejection::not_permitted(Rule::M2m7, Barrier::Logon, cause).knowing(known()));
             }
             principal.mechanism = Scheme::M2m;
             principal.signing = Some(credential);
@@ -121,7 +122,8 @@ impl Principal {
                 principal.provider.as_ref().filter(|provider| !links.belongs_to(&client, provider))
             {
                 let cause = format!("client {client} does not belong to provider {provider}");
-                return Err(Rejection::not_permitted(Rule::Gw2, Barrier::Client, cause));
+                let known = [("client", client.to_string()), ("jti", jti.to_string())];
+                return Err(Rejection::not_permitted(Rule::Gw2, Barrier::Client, cause).knowing(known));
             }
             principal.mechanism = Scheme::Bearer;
             principal.client = Some((client, kind));

@@ -91,6 +91,8 @@ pub struct Rejection {
     pub class: Class,
     /// What exactly was wrong: for the log and the audit record, never for the caller (ERR-1).
     pub cause: Box<dyn Error + Send + Sync>,
+    /// What was proved of the caller all the same, by name: for the audit record (GW-6), never for the caller.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 impl Rejection {
@@ -100,7 +102,7 @@ impl Rejection {
         fault: TokenFault,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Rejection {
-        Rejection { rule, class: Class::BadToken(fault), cause: cause.into() }
+        Rejection { rule, class: Class::BadToken(fault), cause: cause.into(), facts: Vec::new() }
     }
 
     /// A caller who is known and may not do this.
@@ -109,7 +111,13 @@ impl Rejection {
         barrier: Barrier,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Rejection {
-        Rejection { rule, class: Class::NotPermitted(barrier), cause: cause.into() }
+        Rejection { rule, class: Class::NotPermitted(barrier), cause: cause.into(), facts: Vec::new() }
+    }
+
+    /// The same, with what was proved of the caller.
+    pub fn knowing(mut self, facts: impl IntoIterator<Item = (&'static str, String)>) -> Rejection {
+        self.facts.extend(facts);
+        self
     }
 }
 

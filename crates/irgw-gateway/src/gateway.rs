@@ -13,16 +13,18 @@ use irgw_tls::ClientCert;
 use irgw_tls::server::Server;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::allow_list::IpAllow;
 use crate::audit::AuditLog;
 use crate::config::{ClientCertificates, Config, Problem};
+use crate::crowd::Crowd;
 use crate::handle::{Desk, causes};
 use crate::identity::IdentityTokens;
-use crate::listen::{Listener, Phase};
+use crate::life::Phase;
+use crate::listen::Listener;
 use crate::material;
 use crate::metrics::Metrics;
 use crate::operator::Operator;
@@ -51,6 +53,9 @@ impl fmt::Debug for Gateway {
 
 /// Backing services close idle connections after a minute or so; a request must not meet that.
 const UPSTREAM_IDLE: Duration = Duration::from_secs(20);
+
+/// What is cut ends within this time.
+const CUT: Duration = Duration::from_secs(5);
 
 /// How a gateway's end went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +117,6 @@ impl Gateway {
             .map_err(|error| config.store.problem(causes(&error)))?;
         let (phase, phases) = watch::channel(Phase::Serving);
         let connections = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(config.limits.connections));
         let mut addresses = Vec::new();
         let mut helpers = Vec::new();
         let mut servers = Vec::new();
@@ -123,21 +127,20 @@ impl Gateway {
                 door: Arc::new(door(&listener, &registry, &trust)),
                 hosts: listener.hosts.clone().into(),
                 config: listener,
-                socket,
                 tls,
                 desk: desk.clone(),
-                slots: slots.clone(),
+                crowd: Crowd::new(config.limits.connections, config.limits.connections_per_address),
                 phase: phases.clone(),
                 changes: changes.clone(),
             };
-            helpers.push(tokio::spawn(Arc::new(listener).run(connections.clone())));
+            helpers.push(tokio::spawn(Arc::new(listener).run(socket, connections.clone())));
         }
         let reload = Reload::new(config.clone(), servers, trust, clock, metrics, changed);
         helpers.push(tokio::spawn(reload.run()));
         let mut operator_address = None;
         if let (Some((socket, token)), Some(operator)) = (operator, &config.operator) {
             operator_address = Some(local(&socket, operator.listen.value));
-            helpers.push(tokio::spawn(Arc::new(Operator::new(desk.clone(), token)).run(socket)));
+            helpers.push(tokio::spawn(Arc::new(Operator::new(desk.clone(), token, phases)).run(socket)));
         }
         Ok(Gateway {
             addresses,
@@ -169,7 +172,13 @@ impl Gateway {
             Err(_) => {
                 let cut = Drained::Cut(self.connections.len());
                 self.phase.send_replace(Phase::Cutting);
-                self.connections.wait().await;
+                // Whatever was cut writes its record as it ends.
+                if tokio::time::timeout(CUT, self.connections.wait()).await.is_err() {
+                    tracing::error!(
+                        tasks = self.connections.len(),
+                        "requests do not end, and leave no record"
+                    );
+                }
                 cut
             }
         };
@@ -214,7 +223,10 @@ fn desk(
     for (name, upstream) in &config.upstreams {
         let tls = material::upstream_tls(upstream, clock.clone())?;
         let connector = Connector::new(&upstream.url, tls);
-        upstreams.insert(name.clone(), Upstream::new(connector, times, limits.upstream_idle_connections));
+        upstreams.insert(
+            name.clone(),
+            Upstream::new(connector, times, limits.upstream_connections, limits.upstream_idle_connections),
+        );
     }
     let m2m = M2m::new(
         registry.clone(),
@@ -225,7 +237,7 @@ fn desk(
             cache_limit_bytes: config.m2m.cache_bytes,
         },
     );
-    let throttle = Throttle::new(limits.requests_per_second, limits.burst);
+    let throttle = Throttle::new(limits.requests_per_second, limits.burst, limits.requests_under_way);
     let policy = Policy::new(m2m, config.m2m.reuse, None, registry.clone(), throttle);
     let key = material::identity_key(&config.identity.key)?;
     let audit = AuditLog::open(&config.audit.value);

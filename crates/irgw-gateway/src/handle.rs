@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use irgw_core::{Clock, Credential, Decision, Environment, Peer, Presented, Record, Rule, Scheme};
 use irgw_store::Registry;
@@ -20,10 +20,12 @@ use crate::audit::AuditLog;
 use crate::body::{BodyError, RequestBody, ResponseBody};
 use crate::config::Limits;
 use crate::identity::IdentityTokens;
+use crate::life::Cut;
 use crate::metrics::Metrics;
 use crate::policy::{Admitted, Door, Permit, Policy, SpentTokens};
 use crate::refusal::{REASON_HEADER, Refusal, Told};
-use crate::services::{AsksStatus, ServiceTable, StatusAnswer};
+use crate::services::{AsksStatus, Route, ServiceTable, StatusAnswer};
+use crate::throttle::{Payer, Turn};
 use crate::upstream::{SendError, Upstream};
 use crate::{headers, request_id::RequestIds};
 
@@ -60,7 +62,7 @@ pub(crate) struct Visit {
     /// The server name that the client asked for in the TLS handshake.
     pub(crate) server_name: Option<String>,
     /// Why the connection was cut while requests were under way.
-    pub(crate) barred: OnceLock<Rule>,
+    pub(crate) cut: OnceLock<Cut>,
 }
 
 impl Visit {
@@ -83,6 +85,7 @@ impl Desk {
         let mut response = match outcome {
             Ok(response) => response,
             Err(refusal) => {
+                let refusal = self.charge_stranger(&entry, refusal);
                 entry.refuse(&refusal);
                 let mut response = refusal.answer().map(ResponseBody::from);
                 if self.environment != Environment::Prod {
@@ -106,6 +109,15 @@ impl Desk {
         response
     }
 
+    /// Charges a refusal that came before anybody was charged to the caller's address: strangers have their limit too.
+    fn charge_stranger(&self, entry: &Entry<'_>, refusal: Refusal) -> Refusal {
+        let payer = Payer::at(entry.visit.peer.origin.ip());
+        match entry.charged {
+            true => refusal,
+            false => self.policy.charge(&payer).err().unwrap_or(refusal),
+        }
+    }
+
     async fn answer(
         &self,
         visit: &Visit,
@@ -126,7 +138,7 @@ impl Desk {
         let presented = Presented { peer: &visit.peer, credential, now: self.clock.now() };
         let entered = visit.door.enter(&presented).inspect_err(|_| entry.record.facts = visit.facts())?;
         entry.entered(&entered);
-        self.policy.charge(&entered)?;
+        let turn = self.policy.charge(entered.payer())?;
         right_host(visit, &host)?;
         let route = self
             .services
@@ -135,24 +147,21 @@ impl Desk {
         entry.record.service = Some(route.service.name.clone());
         let admitted = self.policy.admit(entered, route, &presented)?;
         entry.admitted(&admitted);
-        let permit = admitted.settle(&self.spent, presented.now).await?;
-        self.serve(&permit, head, body, entry).await
-    }
-
-    /// What only an admitted caller comes to: method, size, the status request, and the backing service.
-    async fn serve(
-        &self,
-        permit: &Permit,
-        head: &Parts,
-        body: Incoming,
-        entry: &mut Entry<'_>,
-    ) -> Result<Response<ResponseBody>, Refusal> {
-        let route = permit.route();
+        let route = admitted.route();
         let asks_status = route.asks_status == AsksStatus::Yes && head.method == http::Method::GET;
-        if asks_status && route.service.status == StatusAnswer::Gateway {
+        let by_gateway = asks_status && route.service.status == StatusAnswer::Gateway;
+        let fields = if by_gateway { HeaderMap::new() } else { self.forwardable(route, head)? };
+        // Last of all: a token that may be used once is not spent on a request that is refused.
+        let permit = admitted.settle(&self.spent, presented.now).await?;
+        if by_gateway {
             entry.record.decision = Decision::Admitted;
             return Ok(Response::new(Bytes::from_static(b"OK").into()));
         }
+        self.forward(&permit, head, fields, body, turn, entry).await
+    }
+
+    /// What only an admitted caller comes to: whether the service takes the request, and which of its fields are forwarded.
+    fn forwardable(&self, route: &Route, head: &Parts) -> Result<HeaderMap, Refusal> {
         if !route.service.takes(&head.method) {
             let methods: Vec<_> = route.service.methods.iter().map(|method| method.as_str()).collect();
             let told = Told::MethodNotAllowed(methods.join(", "));
@@ -164,9 +173,23 @@ impl Desk {
             let cause = BodyError::TooLarge(self.limits.body_bytes);
             return Err(Refusal::new(Rule::Gw3, Told::TooLarge, cause));
         }
+        headers::forwarded(&head.headers, &self.forward_headers)
+            .map_err(|nominated| Refusal::new(Rule::Gw3, Told::BadRequest, nominated))
+    }
+
+    async fn forward(
+        &self,
+        permit: &Permit,
+        head: &Parts,
+        fields: HeaderMap,
+        body: Incoming,
+        turn: Turn,
+        entry: &mut Entry<'_>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let route = permit.route();
         let upstream =
             self.upstreams.get(&route.service.upstream).expect("the configuration names every upstream");
-        let request = self.upstream_request(permit, head, body, upstream, &entry.record)?;
+        let request = self.upstream_request(permit, head, fields, body, &entry.record)?;
         entry.record.decision = Decision::Failed;
         let (response, lease) = upstream.send(request).await.map_err(failed)?;
         let (mut head, body) = response.into_parts();
@@ -174,25 +197,30 @@ impl Desk {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Refusal::new(Rule::Gw3, Told::BadGateway, "the backing service switches protocols"));
         }
+        if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
+            // Two ends of one body (RFC 9112 §6.3): the caller would see another one than the gateway.
+            let cause = "the answer has both a Transfer-Encoding and a Content-Length";
+            return Err(Refusal::new(Rule::Gw3, Told::BadGateway, cause));
+        }
+        if head.status == StatusCode::NO_CONTENT {
+            head.headers.remove(CONTENT_LENGTH);
+        }
         entry.record.decision = Decision::Admitted;
-        headers::withhold(&mut head.headers, upstream.origin());
+        headers::withhold(&mut head.headers, upstream.origin(), &self.identity_header);
         head.version = Version::default();
-        Ok(Response::from_parts(head, ResponseBody::upstream(body, self.limits.body_idle, lease)))
+        Ok(Response::from_parts(head, ResponseBody::upstream(body, self.limits.body_idle, lease, turn)))
     }
 
     fn upstream_request(
         &self,
         permit: &Permit,
         head: &Parts,
+        mut fields: HeaderMap,
         body: Incoming,
-        upstream: &Upstream,
         record: &Record,
     ) -> Result<Request<RequestBody>, Refusal> {
-        let mut fields = headers::forwarded(&head.headers, &self.forward_headers)
-            .map_err(|nominated| Refusal::new(Rule::Gw3, Told::BadRequest, nominated))?;
         // Content-Length is set anew from the body that the gateway read.
         fields.remove(CONTENT_LENGTH);
-        fields.insert(HOST, upstream.authority().clone());
         let identity =
             self.identity.token(permit.principal(), &permit.route().service.name, self.clock.now());
         let identity = identity.map_err(|error| Refusal::new(Rule::Gw3, Told::Unavailable, error))?;
@@ -287,6 +315,7 @@ fn failed(error: SendError) -> Refusal {
     }
     let told = match error {
         SendError::Timeout(_) => Told::Timeout,
+        SendError::Full => Told::Unavailable,
         _ => Told::BadGateway,
     };
     Refusal::new(Rule::Gw3, told, error)
@@ -298,16 +327,19 @@ struct Entry<'a> {
     visit: &'a Visit,
     record: Record,
     began: Instant,
+    /// Its caller was charged, or refused for want of credit.
+    charged: bool,
     finished: bool,
 }
 
 impl<'a> Entry<'a> {
     fn new(desk: &'a Desk, visit: &'a Visit) -> Entry<'a> {
         let record = Record::new(desk.clock.since_epoch(), visit.peer.origin, desk.request_ids.next());
-        Entry { desk, visit, record, began: Instant::now(), finished: false }
+        Entry { desk, visit, record, began: Instant::now(), charged: false, finished: false }
     }
 
     fn entered(&mut self, entered: &crate::policy::Entered) {
+        self.charged = true;
         self.record.provider = entered.provider().cloned();
         self.record.mechanism = entered.provider().map(|_| Scheme::ClientCert);
     }
@@ -322,6 +354,7 @@ impl<'a> Entry<'a> {
             self.record.decision = Decision::Refused;
         }
         self.record.reason = Some(refusal.rule);
+        self.record.facts.extend(refusal.facts.iter().cloned());
         self.record.cause = Some(causes(&*refusal.cause));
     }
 
@@ -341,12 +374,11 @@ impl<'a> Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if !self.finished {
-            self.record.reason = self.visit.barred.get().copied();
-            let cause = match self.record.reason {
-                Some(_) => "the caller's access ended before the answer",
-                None => "the caller went away before the answer",
-            };
-            self.record.cause = Some(cause.into());
+            let cut = self.visit.cut.get();
+            self.record.reason = Some(cut.map_or(Rule::Gw3, |cut| cut.rule()));
+            let cause = cut.map(Cut::to_string);
+            self.record.cause =
+                Some(cause.unwrap_or_else(|| "the caller went away before the answer".into()));
             self.write();
         }
     }

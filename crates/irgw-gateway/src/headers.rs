@@ -35,16 +35,20 @@ static FORWARDED: [HeaderName; 27] = [
     HeaderName::from_static("tracestate"),
 ];
 
-/// Response fields that tell of the inside, or that only the gateway may set.
-static WITHHELD: [HeaderName; 8] = [
+/// Response fields that tell of the inside, or that only the gateway may set; besides these, what starts with
+/// `x-gateway-`.
+static WITHHELD: [HeaderName; 11] = [
     header::ALT_SVC,
+    header::REFRESH,
     header::SERVER,
     header::SET_COOKIE,
     header::STRICT_TRANSPORT_SECURITY,
     header::VIA,
+    HeaderName::from_static("proxy-status"),
+    HeaderName::from_static("x-aspnet-version"),
+    HeaderName::from_static("x-backend-server"),
     HeaderName::from_static("x-powered-by"),
     HeaderName::from_static("x-request-id"),
-    crate::refusal::REASON_HEADER,
 ];
 
 /// Whether the field belongs to one connection and is never forwarded.
@@ -131,11 +135,12 @@ impl fmt::Display for Nominated {
 
 impl std::error::Error for Nominated {}
 
-/// Removes from a backing service's answer what belongs to its connection or tells of the inside (D15).
+/// Removes from a backing service's answer what belongs to its connection or tells of the inside (D15), and `identity`,
+/// the field that carries the identity token, should the backing service echo it.
 ///
-/// `origin` is the backing service's `scheme://authority`: a `Location` under it becomes a path, another absolute one
-/// is removed.
-pub(crate) fn withhold(response: &mut HeaderMap, origin: &str) {
+/// `origin` is the backing service's `scheme://authority`: a `Location` or `Content-Location` under it becomes a path,
+/// another absolute one is removed, a relative one stays.
+pub(crate) fn withhold(response: &mut HeaderMap, origin: &str, identity: &HeaderName) {
     let options = response
         .get_all(header::CONNECTION)
         .iter()
@@ -145,28 +150,37 @@ pub(crate) fn withhold(response: &mut HeaderMap, origin: &str) {
     for name in nominated {
         response.remove(name);
     }
-    let unwanted: Vec<HeaderName> =
-        response.keys().filter(|name| is_hop_by_hop(name) || WITHHELD.contains(name)).cloned().collect();
+    let is_inside = |name: &HeaderName| {
+        is_hop_by_hop(name)
+            || WITHHELD.contains(name)
+            || name.as_str().starts_with("x-gateway-")
+            || name == identity
+    };
+    let unwanted: Vec<HeaderName> = response.keys().filter(|name| is_inside(name)).cloned().collect();
     for name in unwanted {
         response.remove(name);
     }
-    if let Some(location) = response.remove(header::LOCATION)
-        && let Some(location) = outside_location(&location, origin)
-    {
-        response.insert(header::LOCATION, location);
+    for name in [header::LOCATION, header::CONTENT_LOCATION] {
+        if let Some(location) = response.remove(&name)
+            && let Some(location) = outside_location(&location, origin)
+        {
+            response.insert(name, location);
+        }
     }
 }
 
+/// A reference that leads nowhere but to the host that it comes from (RFC 3986 §4.2).
 fn outside_location(location: &HeaderValue, origin: &str) -> Option<HeaderValue> {
     let text = location.to_str().ok()?;
-    let path = match text.strip_prefix(origin) {
+    let reference = match text.strip_prefix(origin) {
         Some("") => "/",
-        Some(path) => path,
-        None => text,
+        Some(path) if path.starts_with('/') => path,
+        _ => text,
     };
-    // "//host" and "/\host" are other hosts to a browser.
-    let relative = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
-    relative.then(|| HeaderValue::from_str(path).ok()).flatten()
+    let first_segment = reference.split(['/', '?', '#']).next().unwrap_or_default();
+    // "//host" and "/\\host" are other hosts to a browser, and a colon in the first segment ends a scheme.
+    let stays = !first_segment.contains(':') && !reference.contains('\\') && !reference.starts_with("//");
+    stays.then(|| HeaderValue::from_str(reference).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -234,20 +248,38 @@ mod tests {
             ("connection", "x-inside"),
             ("x-inside", "1"),
             ("x-gateway-reason", "forged"),
+            ("x-gateway-identity", "echoed"),
+            ("x-who", "echoed"),
+            ("refresh", "0; url=http://10.0.0.1"),
+            ("content-location", "http://10.0.0.2/x"),
             ("content-type", "text/plain"),
             ("location", "http://10.0.0.1:9000/gateway/account/1"),
         ]);
-        withhold(&mut answer, "http://10.0.0.1:9000");
+        withhold(&mut answer, "http://10.0.0.1:9000", &HeaderName::from_static("x-who"));
         assert_eq!(answer, map(&[("content-type", "text/plain"), ("location", "/gateway/account/1")]));
     }
 
     #[test]
-    fn location_elsewhere_is_removed() {
-        for location in
-            ["http://inside.example/x", "//inside.example/x", "/\\inside", "http://10.0.0.1:90001/"]
-        {
+    fn relative_location_stays() {
+        for location in ["next/1", "?page=2", "../x", "/gateway/account/2"] {
             let mut answer = map(&[("location", location)]);
-            withhold(&mut answer, "http://10.0.0.1:9000");
+            withhold(&mut answer, "http://10.0.0.1:9000", &HeaderName::from_static("x-who"));
+            assert_eq!(answer, map(&[("location", location)]));
+        }
+    }
+
+    #[test]
+    fn location_elsewhere_is_removed() {
+        for location in [
+            "http://inside.example/x",
+            "//inside.example/x",
+            "/\\inside",
+            "http://10.0.0.1:90001/",
+            "javascript:alert(1)",
+            "mailto:inside",
+        ] {
+            let mut answer = map(&[("location", location)]);
+            withhold(&mut answer, "http://10.0.0.1:9000", &HeaderName::from_static("x-who"));
             assert!(answer.is_empty(), "{location}");
         }
     }

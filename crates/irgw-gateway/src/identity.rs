@@ -68,7 +68,13 @@ impl IdentityTokens {
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
         let tokens = tokens.entry(audience.clone()).or_default();
         if tokens.len() >= LIMIT {
-            tokens.clear();
+            tokens.retain(|_, signed| now.as_secs() < signed.renew);
+            // All are in use: one goes, so that not all are signed anew at once.
+            if tokens.len() >= LIMIT
+                && let Some(one) = tokens.keys().next().cloned()
+            {
+                tokens.remove(&one);
+            }
         }
         tokens.insert(principal.clone(), Signed { value: value.clone(), renew });
         Ok(value)

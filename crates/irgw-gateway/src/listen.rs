@@ -1,8 +1,8 @@
 //! One listener: from an accepted connection to its last request.
 
-use std::io;
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,17 +10,21 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use irgw_core::{Credential, Decision, Origin, Presented, Record, Refusal, Rule, Transport};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use irgw_core::{Decision, Origin, Record, Refusal, Rule, Transport};
 use irgw_tls::server::Server;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::config::ListenerConfig;
+use crate::crowd::{Crowd, Slot};
 use crate::handle::{Desk, Visit, causes};
+use crate::life::{self, Life, Phase};
 use crate::policy::Door;
 use crate::proxy_header::{self, Source};
-use crate::watched::{Patience, Stalled, UnderWay, Watched};
+use crate::under_way::UnderWay;
+use crate::watched::{Patience, Watched};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(50);
@@ -28,13 +32,12 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 /// A bound listener and all that its connections need.
 pub(crate) struct Listener {
     pub(crate) config: ListenerConfig,
-    pub(crate) socket: TcpListener,
     pub(crate) tls: Arc<Server>,
     pub(crate) door: Arc<Door>,
     pub(crate) hosts: Arc<[String]>,
     pub(crate) desk: Arc<Desk>,
-    /// Connection slots, over all listeners.
-    pub(crate) slots: Arc<Semaphore>,
+    /// Connections at once: each listener has its own, so that strangers at one cannot shut the other.
+    pub(crate) crowd: Crowd,
     /// How far the gateway's end has come.
     pub(crate) phase: watch::Receiver<Phase>,
     /// Told when enrolment, roots or revocation lists have changed.
@@ -42,14 +45,16 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Accepts connections until the gateway drains; each is a task of its own, tracked by `tasks`.
-    pub(crate) async fn run(self: Arc<Listener>, tasks: tokio_util::task::TaskTracker) {
+    /// Accepts connections until the gateway drains, and then closes the socket; each connection is a task of its own,
+    /// tracked by `tasks`.
+    pub(crate) async fn run(self: Arc<Listener>, socket: TcpListener, tasks: TaskTracker) {
         let mut phase = self.phase.clone();
         loop {
-            // A slot first: beyond the limit connections wait in the kernel's queue.
+            // Room first: beyond the limit connections wait in the kernel's queue.
             let accepted = async {
-                let slot = self.slots.clone().acquire_owned().await.expect("the semaphore is never closed");
-                (slot, self.socket.accept().await)
+                self.desk.audit.room().await;
+                let slot = self.crowd.room().await;
+                (slot, socket.accept().await)
             };
             let (slot, accepted) = tokio::select! {
                 accepted = accepted => accepted,
@@ -57,8 +62,8 @@ impl Listener {
             };
             match accepted {
                 Ok((tcp, address)) => {
-                    let listener = self.clone();
-                    tasks.spawn(async move { listener.connection(tcp, address, slot).await });
+                    let (listener, tracker) = (self.clone(), tasks.clone());
+                    tasks.spawn(async move { listener.connection(tcp, address, slot, tracker).await });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
@@ -68,13 +73,20 @@ impl Listener {
         }
     }
 
-    async fn connection(&self, tcp: TcpStream, address: SocketAddr, slot: OwnedSemaphorePermit) {
+    async fn connection(&self, tcp: TcpStream, address: SocketAddr, slot: Slot, tasks: TaskTracker) {
+        let is_balancer = crate::allow_list::contains(&self.config.balancers, address.ip().to_canonical());
+        // Behind a balancer, one address is everybody.
+        let seat = if is_balancer { Some(None) } else { self.crowd.seat(address.ip()).map(Some) };
+        let Some(_seat) = seat else {
+            tracing::debug!(peer = %address, "closed: the address has all the connections that it may have");
+            return;
+        };
         self.desk.metrics.connections.inc();
         let mut origin = Origin::new(address, self.config.channel);
         let mut step = Rule::Ip1;
         let secured = self.secure(tcp, &mut origin, &mut step);
         match tokio::time::timeout(self.desk.limits.handshake, secured).await {
-            Ok(Ok((stream, visit))) => Box::pin(self.serve(stream, visit)).await,
+            Ok(Ok((stream, visit))) => Box::pin(self.serve(stream, visit, tasks)).await,
             Ok(Err(refused)) => self.record(refused),
             Err(_) => {
                 let cause = "the handshake took too long".into();
@@ -106,7 +118,7 @@ impl Listener {
         })?;
         let server_name = stream.get_ref().1.server_name().map(str::to_owned);
         let (door, hosts) = (self.door.clone(), self.hosts.clone());
-        Ok((stream, Visit { peer, door, hosts, server_name, barred: OnceLock::new() }))
+        Ok((stream, Visit { peer, door, hosts, server_name, cut: OnceLock::new() }))
     }
 
     /// Where the connection comes from: a listed balancer says so, and must (IP-1, D09).
@@ -123,23 +135,34 @@ impl Listener {
         }
     }
 
-    async fn serve(&self, stream: <Server as Transport<TcpStream>>::Stream, visit: Visit) {
+    async fn serve(
+        &self,
+        stream: <Server as Transport<TcpStream>>::Stream,
+        visit: Visit,
+        tasks: TaskTracker,
+    ) {
         let limits = &self.desk.limits;
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let patience = Patience { header: (!http2).then_some(limits.header), write: limits.body_idle };
-        let under_way = Arc::new(UnderWay::default());
+        let (under_way, visit) = (Arc::new(UnderWay::new()), Arc::new(visit));
         let io = TokioIo::new(Watched::new(stream, patience, under_way.clone()));
-        let (desk, visit) = (self.desk.clone(), Arc::new(visit));
-        let life = Life { listener: self, visit: visit.clone(), under_way: under_way.clone() };
+        let life = Life {
+            desk: self.desk.clone(),
+            visit: visit.clone(),
+            under_way: under_way.clone(),
+            phase: self.phase.clone(),
+            changes: self.changes.clone(),
+        };
+        let (desk, caller) = (self.desk.clone(), visit.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (desk, visit, guard) = (desk.clone(), visit.clone(), under_way.enter());
+            let (desk, caller, guard) = (desk.clone(), caller.clone(), under_way.enter());
             async move {
-                let response = desk.handle(&visit, request).await;
-                Ok::<_, std::convert::Infallible>(response.map(|body| body.guarded(guard)))
+                let response = desk.handle(&caller, request).await;
+                Ok::<_, Infallible>(response.map(|body| body.guarded(guard)))
             }
         });
         let ended = if http2 {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
+            let mut builder = http2::Builder::new(Tracked(tasks));
             builder
                 .timer(TokioTimer::new())
                 .keep_alive_interval(limits.idle)
@@ -151,19 +174,22 @@ impl Listener {
                 .max_local_error_reset_streams(128)
                 .max_send_buf_size(64 * 1024);
             let connection = pin!(builder.serve_connection(io, service));
-            life.until_done(connection, http2::Connection::graceful_shutdown).await
+            life.spend(connection, http2::Connection::graceful_shutdown).await
         } else {
             let mut builder = http1::Builder::new();
-            // Between requests hyper's own deadline bounds the wait; a header that dribbles in is the watch's business.
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.idle)
-                .max_buf_size(limits.header_bytes);
+            // Idleness is the life's business, a header that dribbles in the watch's.
+            builder.header_read_timeout(None).max_buf_size(limits.header_bytes);
             let connection = pin!(builder.serve_connection(io, service));
-            life.until_done(connection, http1::Connection::graceful_shutdown).await
+            life.spend(connection, http1::Connection::graceful_shutdown).await
         };
         if let Some(Err(error)) = ended {
-            life.ended(&error);
+            match life::refusal(&error) {
+                Some(cause) => {
+                    let (origin, facts) = (visit.peer.origin, visit.facts());
+                    self.record(Refused { origin, rule: Rule::Gw3, cause, facts });
+                }
+                None => tracing::debug!(error = causes(&error), "a connection ended"),
+            }
         }
     }
 
@@ -181,94 +207,20 @@ impl Listener {
     }
 }
 
-/// A connection's life from its first request to its end.
-struct Life<'a> {
-    listener: &'a Listener,
-    visit: Arc<Visit>,
-    under_way: Arc<UnderWay>,
-}
-
-impl Life<'_> {
-    /// Serves until the connection ends; asks it to end after the request under way when it is old or the gateway
-    /// drains. Drops it (`None`) when the drain time has run out, when it is twice as old as it may be, or when its
-    /// caller's access ends in the middle of a request (TLS-10).
-    async fn until_done<C: Future>(
-        &self,
-        mut connection: Pin<&mut C>,
-        shut_down: impl FnOnce(Pin<&mut C>),
-    ) -> Option<C::Output> {
-        let (mut draining, mut cutting) = (self.listener.phase.clone(), self.listener.phase.clone());
-        let age = self.listener.desk.limits.connection_age;
-        let mut barred = pin!(self.barred());
-        let time_to_go = async {
-            tokio::select! {
-                () = tokio::time::sleep(age) => {}
-                _ = draining.wait_for(|phase| *phase >= Phase::Draining) => {}
-            }
-        };
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => return Some(ended),
-            () = barred.as_mut() => return None,
-            () = time_to_go => {}
-        }
-        shut_down(connection.as_mut());
-        tokio::select! {
-            ended = connection => Some(ended),
-            () = barred => None,
-            () = tokio::time::sleep(age) => None,
-            _ = cutting.wait_for(|phase| *phase >= Phase::Cutting) => None,
-        }
-    }
-
-    /// Ends when the caller may no longer come in and has a request under way. Without one the connection may stay: its
-    /// next request is refused, and told so.
-    async fn barred(&self) {
-        let mut changes = self.listener.changes.clone();
-        changes.mark_unchanged();
-        while changes.changed().await.is_ok() {
-            let now = self.listener.desk.clock.now();
-            let presented = Presented { peer: &self.visit.peer, credential: Credential::None, now };
-            if let Err(refusal) = self.visit.door.enter(&presented)
-                && self.under_way.any()
-            {
-                // The first reason stands; there is no second.
-                let _ = self.visit.barred.set(refusal.rule);
-                return;
-            }
-        }
-        std::future::pending().await
-    }
-
-    /// Records a request that was refused before it was one: bytes that are no HTTP, or a header that dribbles in.
-    fn ended(&self, error: &hyper::Error) {
-        let cause = causes(error);
-        let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-        let stalled = io.and_then(|error| error.get_ref()?.downcast_ref::<Stalled>());
-        if error.is_parse() || stalled == Some(&Stalled::Header) {
-            let (origin, facts) = (self.visit.peer.origin, self.visit.facts());
-            self.listener.record(Refused { origin, rule: Rule::Gw3, cause, facts });
-        } else {
-            tracing::debug!(error = cause, "a connection ended");
-        }
-    }
-}
-
-/// How far a gateway's end has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// It serves.
-    Serving,
-    /// Nothing more is accepted; requests under way are answered.
-    Draining,
-    /// The drain time has run out: what is still under way is dropped, and recorded as such.
-    Cutting,
-}
-
 /// A connection that ended before its first request.
 struct Refused {
     origin: Origin,
     rule: Rule,
     cause: String,
     facts: Vec<(&'static str, String)>,
+}
+
+/// Spawns what serves HTTP/2 streams, so that the gateway's end waits for it too.
+#[derive(Debug, Clone)]
+struct Tracked(TaskTracker);
+
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tracked {
+    fn execute(&self, work: F) {
+        self.0.spawn(work);
+    }
 }

@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/healthz` | 200 while the process serves |
-//! | `/readyz` | 200 while requests are judged; 503 when the registry is stale or the audit log cannot be written |
+//! | `/readyz` | 200 while requests are judged; 503 while it drains, and when the registry is stale or the audit log cannot be written |
 //! | `/identity/jwks.json` | the public keys of the identity tokens, a JWK set (GW-3) |
 //! | `/metrics` | OpenMetrics text; needs `Authorization: Bearer` and the operator's token |
 
@@ -23,9 +23,10 @@ use irgw_core::Secret;
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::handle::Desk;
+use crate::life::Phase;
 
 /// Connections at once: for one operator and their monitoring.
 const CONNECTIONS: usize = 64;
@@ -35,11 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Operator {
     desk: Arc<Desk>,
     token_digest: Box<[u8]>,
+    phase: watch::Receiver<Phase>,
 }
 
 impl Operator {
-    pub(crate) fn new(desk: Arc<Desk>, token: Secret<String>) -> Operator {
-        Operator { desk, token_digest: digest(&SHA256, token.expose().as_bytes()).as_ref().into() }
+    pub(crate) fn new(desk: Arc<Desk>, token: Secret<String>, phase: watch::Receiver<Phase>) -> Operator {
+        let token_digest = digest(&SHA256, token.expose().as_bytes()).as_ref().into();
+        Operator { desk, token_digest, phase }
     }
 
     /// Accepts until the task is aborted.
@@ -94,6 +97,9 @@ impl Operator {
     }
 
     fn readiness(&self) -> Response<Full<Bytes>> {
+        if *self.phase.borrow() >= Phase::Draining {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        }
         if self.desk.registry.staleness(Instant::now()) > self.desk.limits.max_staleness {
             return text(StatusCode::SERVICE_UNAVAILABLE, "the registry is stale\n");
         }

@@ -15,7 +15,7 @@ use crate::config::TokenReuse;
 use crate::dialect::{Denial, Dialect};
 use crate::refusal::{Refusal, Told};
 use crate::services::{Admits, CertificateGrant, Route, Tokens};
-use crate::throttle::{Payer, Throttle};
+use crate::throttle::{Payer, Throttle, Turn};
 
 /// What a listener asks of every connection, before any service is looked at.
 #[derive(Debug)]
@@ -32,6 +32,11 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
+    /// Who is charged for the request.
+    pub(crate) fn payer(&self) -> &Payer {
+        &self.payer
+    }
+
     /// The provider that the client certificate names.
     pub(crate) fn provider(&self) -> Option<&ProviderId> {
         match &self.payer {
@@ -53,7 +58,7 @@ impl Door {
     /// A refusal that tells the caller nothing (ENV-5).
     pub(crate) fn enter(&self, presented: &Presented<'_>) -> Result<Entered, Refusal> {
         let mut proofs = Proofs::default();
-        let mut payer = Payer::Address(presented.peer.origin.ip());
+        let mut payer = Payer::at(presented.peer.origin.ip());
         for authenticator in &self.authenticators {
             match authenticator.authenticate(presented) {
                 Verdict::Accept(proof) => {
@@ -121,6 +126,11 @@ pub(crate) trait SpentTokens: Send + Sync {
 }
 
 impl Admitted {
+    /// Which service is called.
+    pub(crate) fn route(&self) -> &Route {
+        &self.permit.route
+    }
+
     /// Who is calling.
     pub(crate) fn principal(&self) -> &Principal {
         &self.permit.principal
@@ -186,10 +196,10 @@ impl Policy {
     ///
     /// # Errors
     /// 429, and when to come back.
-    pub(crate) fn charge(&self, entered: &Entered) -> Result<(), Refusal> {
-        self.throttle.charge(&entered.payer).map_err(|wait| {
-            Refusal::new(Rule::Gw4, Told::Throttled(wait), "the caller's rate limit is used up")
-        })
+    pub(crate) fn charge(&self, payer: &Payer) -> Result<Turn, Refusal> {
+        self.throttle
+            .charge(payer)
+            .map_err(|too_much| Refusal::new(Rule::Gw4, Told::Throttled(too_much.wait()), too_much))
     }
 
     /// Judges one request to a service.
@@ -261,12 +271,12 @@ impl Policy {
                     );
                 }
                 match &self.bearer {
-                    Some(bearer) if tokens.bearer() => match bearer.authenticate(presented) {
+                    _ if !tokens.bearer() => barred(Rule::Oa10, "the service takes no access token"),
+                    Some(bearer) => match bearer.authenticate(presented) {
                         Verdict::Accept(proof) => Ok(Some((proof, None))),
                         Verdict::Reject(rejection) => Err(rejection),
                         Verdict::Absent => Ok(None),
                     },
-                    Some(_) => barred(Rule::Oa10, "the service takes no access token"),
                     None => {
                         let cause = "no authorization server issues access tokens here";
                         bad(Rule::Oa10, TokenFault::Malformed, cause)
@@ -300,7 +310,7 @@ fn refuse_token(route: &Route, credential: Credential<'_>) -> Result<(), Refusal
     let (rule, well_formed) = match credential {
         Credential::None => return Ok(()),
         Credential::Jwt(token) => (Rule::M2m1, irgw_m2m::is_well_formed(token)),
-        Credential::Bearer(_) => (Rule::Oa10, true),
+        Credential::Bearer(token) => (Rule::Oa10, !irgw_m2m::is_well_formed(token)),
         Credential::Other | Credential::Many => (Rule::M2m1, false),
     };
     let (denial, cause) = match dialect {

@@ -22,6 +22,8 @@ pub(crate) struct Refusal {
     pub told: Told,
     /// What exactly was wrong: for the log and the audit record alone.
     pub cause: Box<dyn Error + Send + Sync>,
+    /// What was proved of the caller all the same, by name: for the audit record alone.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// What the caller is told.
@@ -61,18 +63,19 @@ impl Told {
 impl Refusal {
     /// A refusal by `rule`.
     pub(crate) fn new(rule: Rule, told: Told, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Refusal {
-        Refusal { rule, told, cause: cause.into() }
+        Refusal { rule, told, cause: cause.into(), facts: Vec::new() }
     }
 
     /// What an authenticator, or the joining of proofs, refused; told in a service's dialect.
     pub(crate) fn judged(dialect: Dialect, rejection: Rejection) -> Refusal {
         let told = Told::Denied(dialect, Denial::Judged(rejection.class));
-        Refusal { rule: rejection.rule, told, cause: rejection.cause }
+        Refusal { rule: rejection.rule, told, cause: rejection.cause, facts: rejection.facts }
     }
 
     /// What refused the connection itself.
     pub(crate) fn not_enrolled(rejection: Rejection) -> Refusal {
-        Refusal { rule: rejection.rule, told: Told::NotEnrolled, cause: rejection.cause }
+        let Rejection { rule, cause, facts, .. } = rejection;
+        Refusal { rule, told: Told::NotEnrolled, cause, facts }
     }
 
     /// The answer on the wire. Nothing of the cause is in it.

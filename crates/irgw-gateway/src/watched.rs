@@ -5,40 +5,13 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How many requests of a connection are being answered, until the last byte of the answer: told by the service, read by
-/// the watch.
-#[derive(Debug, Default)]
-pub(crate) struct UnderWay(AtomicUsize);
-
-impl UnderWay {
-    /// Counts a request until the guard is dropped.
-    pub(crate) fn enter(self: &Arc<UnderWay>) -> UnderWayGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        UnderWayGuard(self.clone())
-    }
-
-    /// Whether there is one.
-    pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-}
-
-/// One request that is being answered.
-#[derive(Debug)]
-pub(crate) struct UnderWayGuard(Arc<UnderWay>);
-
-impl Drop for UnderWayGuard {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+use crate::under_way::UnderWay;
 
 /// What is watched for.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +143,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn dribbling_header_ends_the_connection_however_often_a_byte_comes() {
         let (mut client, server) = tokio::io::duplex(64);
-        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let mut watched = Watched::new(server, PATIENCE, Arc::new(UnderWay::new()));
         let dribble = tokio::spawn(async move {
             while client.write_all(b"x").await.is_ok() {
                 tokio::time::sleep(Duration::from_secs(3)).await;
@@ -192,7 +165,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn idle_connection_is_none_of_the_watchs_business() {
         let (_client, server) = tokio::io::duplex(64);
-        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let mut watched = Watched::new(server, PATIENCE, Arc::new(UnderWay::new()));
         let waited = tokio::time::timeout(Duration::from_secs(60), watched.read_u8()).await;
         assert!(waited.is_err());
     }
@@ -200,7 +173,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn reader_that_stalls_ends_the_connection() {
         let (_client, server) = tokio::io::duplex(64);
-        let mut watched = Watched::new(server, PATIENCE, Arc::default());
+        let mut watched = Watched::new(server, PATIENCE, Arc::new(UnderWay::new()));
         let error = watched.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

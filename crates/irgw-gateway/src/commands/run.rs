@@ -82,9 +82,9 @@ pub(crate) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
     }
     let config = Config::load(&args.config).map_err(CommandError::unusable)?;
     runtime()?.block_on(async {
-        let connections = config.limits.connections;
+        let descriptors = descriptors(&config);
         let gateway = Gateway::start(config, Arc::new(SystemClock)).await.map_err(CommandError::unusable)?;
-        raise_file_limit(connections);
+        raise_file_limit(descriptors);
         for (channel, address) in gateway.addresses() {
             writeln!(out, "{channel} https://{address}")?;
         }
@@ -144,15 +144,21 @@ fn report(drained: Drained) {
     }
 }
 
-/// A connection costs two descriptors, its own and its upstream's; the usual soft limit of 1,024 is for interactive programs.
-fn raise_file_limit(connections: usize) {
-    let wanted = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(256);
+/// Files that may be open at once: the connections to every listener and to every backing service, and some of our own.
+fn descriptors(config: &Config) -> u64 {
+    let inwards = config.limits.connections.saturating_mul(config.listeners.len());
+    let outwards = config.limits.upstream_connections.saturating_mul(config.upstreams.len());
+    u64::try_from(inwards.saturating_add(outwards).saturating_add(256)).unwrap_or(u64::MAX)
+}
+
+/// The usual soft limit of 1,024 is for interactive programs.
+fn raise_file_limit(wanted: u64) {
     match rlimit::increase_nofile_limit(wanted) {
         Ok(limit) if limit < wanted => {
             tracing::warn!(
                 limit,
                 wanted,
-                "the limit of open files is below what limits.connections may need"
+                "the limit of open files is below what limits.connections and limits.upstream_connections may need"
             );
         }
         Ok(_) => {}

@@ -127,6 +127,7 @@ pub(super) struct Forward {
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) connections: Option<Spanned<u64>>,
+    pub(super) connections_per_address: Option<Spanned<u64>>,
     pub(super) handshake_seconds: Option<Spanned<u64>>,
     pub(super) header_seconds: Option<Spanned<u64>>,
     pub(super) header_bytes: Option<Spanned<u64>>,
@@ -137,9 +138,11 @@ pub(super) struct Limits {
     pub(super) streams: Option<Spanned<u64>>,
     pub(super) connect_seconds: Option<Spanned<u64>>,
     pub(super) answer_seconds: Option<Spanned<u64>>,
+    pub(super) upstream_connections: Option<Spanned<u64>>,
     pub(super) upstream_idle_connections: Option<Spanned<u64>>,
     pub(super) drain_seconds: Option<Spanned<u64>>,
     pub(super) requests_per_second: Option<Spanned<u64>>,
     pub(super) burst: Option<Spanned<u64>>,
+    pub(super) requests_under_way: Option<Spanned<u64>>,
     pub(super) max_staleness_seconds: Option<Spanned<u64>>,
 }

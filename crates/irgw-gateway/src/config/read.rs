@@ -491,6 +491,14 @@ fn limits(source: &Source<'_>, limits: &file::Limits) -> Result<Limits, Problem>
     let burst = number(&limits.burst, "burst", 1..=10_000_000, rate.saturating_mul(2).min(10_000_000))?;
     let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     let connections = number(&limits.connections, "connections", 1..=1_000_000, wide(default.connections))?;
+    let per_address = wide(default.connections_per_address);
+    let per_address =
+        number(&limits.connections_per_address, "connections_per_address", 1..=1_000_000, per_address)?;
+    let under_way = wide(default.requests_under_way);
+    let under_way = number(&limits.requests_under_way, "requests_under_way", 1..=1_000_000, under_way)?;
+    let upstream_connections = wide(default.upstream_connections);
+    let upstream_connections =
+        number(&limits.upstream_connections, "upstream_connections", 1..=65_536, upstream_connections)?;
     let header_bytes =
         number(&limits.header_bytes, "header_bytes", 8192..=1 << 20, wide(default.header_bytes))?;
     let idle_connections = wide(default.upstream_idle_connections);
@@ -498,6 +506,7 @@ fn limits(source: &Source<'_>, limits: &file::Limits) -> Result<Limits, Problem>
         number(&limits.upstream_idle_connections, "upstream_idle_connections", 0..=65_536, idle_connections)?;
     Ok(Limits {
         connections: size(connections),
+        connections_per_address: size(per_address),
         handshake: seconds(&limits.handshake_seconds, "handshake_seconds", 1..=60, default.handshake)?,
         header: seconds(&limits.header_seconds, "header_seconds", 1..=60, default.header)?,
         header_bytes: size(header_bytes),
@@ -513,10 +522,12 @@ fn limits(source: &Source<'_>, limits: &file::Limits) -> Result<Limits, Problem>
         streams: small(streams),
         connect: seconds(&limits.connect_seconds, "connect_seconds", 1..=60, default.connect)?,
         answer: seconds(&limits.answer_seconds, "answer_seconds", 1..=3600, default.answer)?,
+        upstream_connections: size(upstream_connections),
         upstream_idle_connections: size(idle_connections),
         drain: seconds(&limits.drain_seconds, "drain_seconds", 0..=3600, default.drain)?,
         requests_per_second: small(rate),
         burst: small(burst),
+        requests_under_way: size(under_way),
         max_staleness: seconds(
             &limits.max_staleness_seconds,
             "max_staleness_seconds",

@@ -13,8 +13,9 @@ use irgw_core::{Channel, Origin, Transport};
 use irgw_tls::client::Client;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::pool::Connection;
+use super::pool::Sender;
 
 /// Connects to one backing service.
 #[derive(Debug)]
@@ -84,53 +85,53 @@ impl Connector {
         &self.host
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
+    /// Connects. The permit is held until the connection ends.
+    pub(super) async fn connect(&self, permit: OwnedSemaphorePermit) -> Result<Sender, ConnectError> {
         // A literal IPv6 address stands in brackets, which resolution does not want.
         let host = self.authority.host().trim_matches(['[', ']']);
         let tcp = TcpStream::connect((host, self.port)).await.map_err(ConnectError::Tcp)?;
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
         let address = tcp.peer_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
-        let Some(tls) = &self.tls else { return http1_over(tcp).await };
+        let Some(tls) = &self.tls else { return http1_over(tcp, permit).await };
         let (stream, _peer) =
             tls.establish(tcp, Origin::new(address, Channel::Cloud)).await.map_err(ConnectError::Tls)?;
         match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => http2_over(stream).await,
-            _ => http1_over(stream).await,
+            Some(b"h2") => http2_over(stream, permit).await,
+            _ => http1_over(stream, permit).await,
         }
     }
 }
 
 async fn http1_over(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<Connection, ConnectError> {
-    let (sender, connection) = http1::Builder::new()
-        .max_headers(100)
-        .max_buf_size(64 * 1024)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(ConnectError::Http)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to a backing service ended");
-        }
-    });
-    Ok(Connection::Http1(sender))
+    permit: OwnedSemaphorePermit,
+) -> Result<Sender, ConnectError> {
+    let mut http = http1::Builder::new();
+    http.max_headers(100).max_buf_size(64 * 1024);
+    let (sender, connection) = http.handshake(TokioIo::new(io)).await.map_err(ConnectError::Http)?;
+    drive(connection, permit);
+    Ok(Sender::Http1(sender))
 }
 
 async fn http2_over(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<Connection, ConnectError> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
+    permit: OwnedSemaphorePermit,
+) -> Result<Sender, ConnectError> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(20))
-        .max_header_list_size(64 * 1024)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(ConnectError::Http)?;
+        .max_header_list_size(64 * 1024);
+    let (sender, connection) = http.handshake(TokioIo::new(io)).await.map_err(ConnectError::Http)?;
+    drive(connection, permit);
+    Ok(Sender::Http2(sender))
+}
+
+/// Drives a connection to its end, on a task of its own.
+fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static, permit: OwnedSemaphorePermit) {
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to a backing service ended");
         }
+        drop(permit);
     });
-    Ok(Connection::Http2(sender))
 }

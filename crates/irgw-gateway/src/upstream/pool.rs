@@ -4,15 +4,21 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, Uri};
+use http::header::HOST;
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
+use tokio::sync::Semaphore;
 
 use super::connect::{ConnectError, Connector};
-use crate::body::RequestBody;
+use crate::body::{BodyError, RequestBody};
+use crate::upload::Upload;
 
 /// Connections that are tried before a request is given up unsent: each had been closed by the time it was to be used.
 const TRIES: usize = 5;
+
+/// A connection whose answer was just read may need this long to see that it is free; more means that it is not.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -36,40 +42,84 @@ struct Shared {
     times: UpstreamTimes,
     idle_limit: usize,
     idle: Mutex<Vec<Idle>>,
-    /// The one HTTP/2 connection, where the backing service offers HTTP/2.
-    multiplexed: Mutex<Option<http2::SendRequest<RequestBody>>>,
+    /// One permit for each open connection.
+    open: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    sender: Sender,
     since: Instant,
 }
 
-/// A connection that sends the next request.
+/// A connection that sends the next request. One request at a time, in HTTP/2 too: no caller waits behind another's flow
+/// control or takes the streams that a backing service allows (D19).
 #[derive(Debug)]
-pub(super) enum Connection {
-    /// One request at a time.
+pub(super) enum Sender {
+    /// HTTP/1.1.
     Http1(http1::SendRequest<RequestBody>),
-    /// Many at once.
+    /// HTTP/2, where the backing service offers it.
     Http2(http2::SendRequest<RequestBody>),
+}
+
+impl Sender {
+    fn is_closed(&self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.is_closed(),
+            Sender::Http2(sender) => sender.is_closed(),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Sender::Http1(sender) => sender.ready().await,
+            Sender::Http2(sender) => sender.ready().await,
+        }
+    }
+
+    /// Whether the connection takes a request now, or in a moment: it may have been closed, or be busy still.
+    async fn takes_a_request(&mut self) -> bool {
+        self.is_ready() || matches!(tokio::time::timeout(A_MOMENT, self.ready()).await, Ok(Ok(())))
+    }
+
+    async fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self {
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
 }
 
 /// The right to a connection while its answer is read.
 #[derive(Debug)]
 pub(crate) struct Lease {
     upstream: Upstream,
-    sender: Option<http1::SendRequest<RequestBody>>,
+    sender: Sender,
+    upload: Option<Arc<Upload>>,
 }
 
 impl Lease {
-    /// Returns the connection to the pool, the answer having been read to its end.
+    /// Returns the connection to the pool, the answer having been read to its end. Where the request is still being
+    /// uploaded the connection is closed: the next request would wait for the end of this caller's.
     pub(crate) fn give_back(self) {
-        let Some(sender) = self.sender.filter(|sender| !sender.is_closed()) else { return };
+        let is_whole = self.upload.is_none_or(|upload| upload.is_whole());
+        if !is_whole || self.sender.is_closed() {
+            return;
+        }
         let shared = &self.upstream.0;
         let mut idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < shared.idle_limit {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { sender: self.sender, since: Instant::now() });
         }
     }
 }
@@ -84,6 +134,10 @@ pub(crate) enum SendError {
     Broken(hyper::Error),
     /// No answer in time; the request may have been seen.
     Timeout(Duration),
+    /// The caller's body was too large, too slow or broke off; the request may have been seen.
+    Upload(BodyError),
+    /// There are as many connections as there may be; nothing was sent.
+    Full,
 }
 
 impl fmt::Display for SendError {
@@ -93,6 +147,8 @@ impl fmt::Display for SendError {
             SendError::Broken(_) => {
                 f.write_str("the backing service broke off; it may have seen the request")
             }
+            SendError::Upload(_) => f.write_str("the request's body did not come whole"),
+            SendError::Full => f.write_str("the backing service has all the connections that it may have"),
             SendError::Timeout(limit) => {
                 write!(
                     f,
@@ -109,23 +165,24 @@ impl std::error::Error for SendError {
         match self {
             SendError::Connect(error) => Some(error),
             SendError::Broken(error) => Some(error),
-            SendError::Timeout(_) => None,
+            SendError::Upload(error) => Some(error),
+            SendError::Timeout(_) | SendError::Full => None,
         }
     }
 }
 
 impl Upstream {
-    /// A pool for the backing service that `connector` reaches.
-    pub(crate) fn new(connector: Connector, times: UpstreamTimes, idle_limit: usize) -> Upstream {
+    /// A pool of at most `open_limit` connections to the backing service that `connector` reaches, of which `idle_limit` are
+    /// kept.
+    pub(crate) fn new(
+        connector: Connector,
+        times: UpstreamTimes,
+        open_limit: usize,
+        idle_limit: usize,
+    ) -> Upstream {
         let origin = connector.origin();
-        let shared = Shared {
-            connector,
-            origin,
-            times,
-            idle_limit,
-            idle: Mutex::default(),
-            multiplexed: Mutex::default(),
-        };
+        let open = Arc::new(Semaphore::new(open_limit.min(Semaphore::MAX_PERMITS)));
+        let shared = Shared { connector, origin, times, idle_limit, idle: Mutex::default(), open };
         Upstream(Arc::new(shared))
     }
 
@@ -142,7 +199,8 @@ impl Upstream {
     /// Sends a request whose target is in origin-form, and returns the answer's header and a lease on the connection.
     ///
     /// A request that was not written to a connection because it had just been closed is sent on another. One that the
-    /// backing service may have seen never is. Dropping the future closes the connection.
+    /// backing service may have seen never is. The answer must begin within the time for it, counted from the last piece
+    /// of the request's body that the backing service took. Dropping the future closes the connection.
     ///
     /// # Errors
     /// [`SendError`].
@@ -151,54 +209,45 @@ impl Upstream {
         request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
         let limit = self.0.times.answer;
-        tokio::time::timeout(limit, self.send_once(request)).await.unwrap_or(Err(SendError::Timeout(limit)))
+        let Some(upload) = request.body().upload() else {
+            let sent = tokio::time::timeout(limit, self.send_once(request, None)).await;
+            return sent.unwrap_or(Err(SendError::Timeout(limit)));
+        };
+        let sent = tokio::select! {
+            sent = self.send_once(request, Some(upload.clone())) => sent,
+            () = upload.rests(limit) => Err(SendError::Timeout(limit)),
+        };
+        match upload.fault() {
+            Some(fault) if sent.is_err() => Err(SendError::Upload(fault)),
+            _ => sent,
+        }
     }
 
     async fn send_once(
         &self,
         mut request: Request<RequestBody>,
+        upload: Option<Arc<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
+        let target = request.uri().clone();
         for _ in 0..TRIES {
-            let (unsent, error) = match self.connection().await? {
-                Connection::Http1(mut sender) => {
-                    if sender.ready().await.is_err() {
-                        continue;
-                    }
-                    match sender.try_send_request(request).await {
-                        Ok(response) => {
-                            return Ok((response, Lease { upstream: self.clone(), sender: Some(sender) }));
-                        }
-                        Err(error) => parts(error),
-                    }
+            let mut sender = self.connection().await?;
+            if !sender.takes_a_request().await {
+                continue;
+            }
+            self.address(&mut request, &target, &sender);
+            match sender.try_send(request).await {
+                Ok(response) => return Ok((response, Lease { upstream: self.clone(), sender, upload })),
+                Err(error) => {
+                    let (unsent, error) = parts(error);
+                    request = unsent.ok_or(SendError::Broken(error))?;
                 }
-                Connection::Http2(mut sender) => {
-                    if sender.ready().await.is_err() {
-                        self.forget_multiplexed();
-                        continue;
-                    }
-                    *request.uri_mut() = self.absolute(request.uri());
-                    *request.version_mut() = http::Version::HTTP_2;
-                    request.headers_mut().remove(http::header::HOST);
-                    match sender.try_send_request(request).await {
-                        Ok(response) => {
-                            return Ok((response, Lease { upstream: self.clone(), sender: None }));
-                        }
-                        Err(error) => parts(error),
-                    }
-                }
-            };
-            request = unsent.ok_or(SendError::Broken(error))?;
+            }
         }
         Err(SendError::Connect(ConnectError::Closed))
     }
 
-    async fn connection(&self) -> Result<Connection, SendError> {
+    async fn connection(&self) -> Result<Sender, SendError> {
         let shared = &self.0;
-        if let Some(sender) = shared.multiplexed.lock().unwrap_or_else(PoisonError::into_inner).clone()
-            && !sender.is_closed()
-        {
-            return Ok(Connection::Http2(sender));
-        }
         // The most recent first: the others grow old and are closed.
         loop {
             let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -207,30 +256,31 @@ impl Upstream {
                     shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 }
                 Some(idle) if idle.sender.is_closed() => {}
-                Some(idle) => return Ok(Connection::Http1(idle.sender)),
+                Some(idle) => return Ok(idle.sender),
                 None => break,
             }
         }
-        let connecting = tokio::time::timeout(shared.times.connect, shared.connector.connect()).await;
-        let connection = connecting.unwrap_or(Err(ConnectError::Timeout(shared.times.connect)));
-        let connection = connection.map_err(SendError::Connect)?;
-        if let Connection::Http2(sender) = &connection {
-            *shared.multiplexed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
-        }
-        Ok(connection)
+        let Ok(permit) = shared.open.clone().try_acquire_owned() else { return Err(SendError::Full) };
+        let connecting = tokio::time::timeout(shared.times.connect, shared.connector.connect(permit)).await;
+        connecting.unwrap_or(Err(ConnectError::Timeout(shared.times.connect))).map_err(SendError::Connect)
     }
 
-    fn forget_multiplexed(&self) {
-        *self.0.multiplexed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// HTTP/2 carries scheme and authority in the target.
-    fn absolute(&self, target: &Uri) -> Uri {
-        if target.authority().is_some() {
-            return target.clone();
+    /// Writes target and host as the connection's protocol has them.
+    fn address(&self, request: &mut Request<RequestBody>, target: &Uri, sender: &Sender) {
+        match sender {
+            Sender::Http1(_) => {
+                *request.uri_mut() = target.clone();
+                *request.version_mut() = Version::HTTP_11;
+                request.headers_mut().insert(HOST, self.authority().clone());
+            }
+            Sender::Http2(_) => {
+                let path = target.path_and_query().map_or("/", |path| path.as_str());
+                let absolute = format!("{}{path}", self.0.origin);
+                *request.uri_mut() = absolute.parse().expect("an origin and a path make a URI");
+                *request.version_mut() = Version::HTTP_2;
+                request.headers_mut().remove(HOST);
+            }
         }
-        let path = target.path_and_query().map_or("/", |path| path.as_str());
-        format!("{}{path}", self.0.origin).parse().expect("an origin and a path make a URI")
     }
 }
 
