@@ -1,5 +1,7 @@
 //! What one request presents.
 
+use std::fmt;
+
 use crate::{Peer, UnixTime};
 
 /// What one request presents to an [`crate::Authenticator`].
@@ -14,7 +16,9 @@ pub struct Presented<'a> {
 }
 
 /// The Authorization field of a request, parsed once (RFC 9110 §11.6.2; M2M-1 for the bare JWT).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// `Debug` shows the kind and the length: a token is good until it expires, whoever reads it in a log.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// No field, or an empty one.
     None,
@@ -65,9 +69,22 @@ impl<'a> Credential<'a> {
     }
 }
 
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credential::None => f.write_str("None"),
+            Credential::Bearer(token) => write!(f, "Bearer({} bytes)", token.len()),
+            Credential::Jwt(token) => write!(f, "Jwt({} bytes)", token.len()),
+            Credential::Other => f.write_str("Other"),
+            Credential::Many => f.write_str("Many"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Channel, Origin};
 
     fn parse(field: &str) -> Credential<'_> {
         Credential::parse([field.as_bytes()])
@@ -87,6 +104,19 @@ mod tests {
             assert_eq!(parse(field), Credential::Other, "{field:?}");
         }
         assert_eq!(Credential::parse([b"\xff.\xff".as_slice()]), Credential::Other);
+    }
+
+    #[test]
+    fn token_is_not_printed_g01() {
+        let origin = Origin::new(([192, 0, 2, 7], 5000).into(), Channel::Cloud);
+        let peer = Peer::anonymous(origin);
+        let now = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        for (field, shown) in [("Bearer c.an.ary", "Bearer(8 bytes)"), ("c.an.ary", "Jwt(8 bytes)")] {
+            let credential = parse(field);
+            assert_eq!(format!("{credential:?}"), shown);
+            let presented = Presented { peer: &peer, credential, now };
+            assert!(!format!("{presented:#?}").contains("c.an.ary"));
+        }
     }
 
     #[test]

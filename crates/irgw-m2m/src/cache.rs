@@ -1,6 +1,7 @@
 //! Tokens whose signature was found good, remembered by their full text (bounded in bytes).
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +12,7 @@ use crate::token::Claims;
 /// What is remembered of a token: "the signature is good", under which revision of which credential, and the claims.
 ///
 /// Nothing that can change is in here: times, enrolment and revocation are checked at every use.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Remembered {
     pub(crate) claims: Arc<Claims>,
     pub(crate) thumbprint: Thumbprint,
@@ -21,8 +22,8 @@ pub(crate) struct Remembered {
 /// The remembered tokens, in shards, so that two cores rarely wait for each other.
 ///
 /// The text is hashed once, with a random key, so that nobody can choose tokens that fall together; the hash finds the
-/// shard and the slot, and the full text is compared before a slot is believed.
-#[derive(Debug)]
+/// shard and the slot, and the full text is compared before a slot is believed. `Debug` shows the counts alone: what is
+/// remembered are tokens that somebody could use.
 pub(crate) struct Cache {
     seed: RandomState,
     shards: Box<[Mutex<Shard>]>,
@@ -105,12 +106,18 @@ impl Cache {
     }
 }
 
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cache").field(&self.counts()).finish()
+    }
+}
+
 /// A shard that a panicking thread left behind is whole all the same: no panic can happen between two of its changes.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shard {
     slots: HashMap<u64, Slot, BuildHasherDefault<AlreadyHashed>>,
     queue: VecDeque<u64>,
@@ -120,7 +127,6 @@ struct Shard {
     evictions: u64,
 }
 
-#[derive(Debug)]
 struct Slot {
     token: Box<str>,
     known: Remembered,
@@ -142,7 +148,7 @@ impl Shard {
 }
 
 /// The keys of a shard are hashes already.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct AlreadyHashed(u64);
 
 impl Hasher for AlreadyHashed {

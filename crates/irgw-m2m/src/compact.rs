@@ -12,7 +12,6 @@ use crate::error::{Error, Part};
 pub const TOKEN_LIMIT_BYTES: usize = 16 * 1024;
 
 /// A compact JWS cut into its parts and decoded.
-#[derive(Debug)]
 pub(crate) struct Compact<'a> {
     /// The first two parts with the dot between them: what is signed (RFC 7515 §5.2).
     pub(crate) signing_input: &'a [u8],

@@ -74,7 +74,6 @@ impl Claims {
 }
 
 /// A token in the profile's form.
-#[derive(Debug)]
 pub(crate) struct Token<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) claims: Claims,

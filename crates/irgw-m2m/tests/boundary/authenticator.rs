@@ -198,6 +198,18 @@ fn expired_tokens_make_room() {
 }
 
 #[test]
+fn a_remembered_token_is_not_printed_g01() {
+    let m2m = m2m(&Enrolled::of([&*ES256]));
+    let token = ES256.token();
+    assert!(m2m.judge(&token, at(NOW)).is_ok());
+    let printed = format!("{m2m:?}");
+    assert!(printed.contains("entries: 1"), "{printed}");
+    for part in token.split('.') {
+        assert!(!printed.contains(part), "{printed}");
+    }
+}
+
+#[test]
 fn without_memory_every_use_is_judged_in_full() {
     let options = Options { cache_limit_bytes: 0, ..Options::default() };
     let m2m = M2m::new(Enrolled::of([&*ES256]), options);
