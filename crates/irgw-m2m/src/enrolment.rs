@@ -95,6 +95,9 @@ pub(crate) fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Result<PublicKey, E
     if *algorithm == OID_PKCS1_RSAENCRYPTION {
         let Ok(ParsedKey::RSA(key)) = info.parsed() else { return Err(refused) };
         check_rsa(key.modulus, key.exponent)?;
+        if bytes != rsa_public_key(significant(key.modulus), significant(key.exponent)) {
+            return Err(refused);
+        }
         return PublicKey::new(KeyKind::Rsa, bytes);
     }
     if *algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
@@ -115,7 +118,8 @@ pub(crate) fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Result<PublicKey, E
     if kind == KeyKind::P521 && cfg!(not(feature = "es512")) {
         return Err(Error::Certificate(CertificateFault::NoEs512));
     }
-    PublicKey::new(kind, bytes)
+    let key = PublicKey::new(kind, bytes)?;
+    if key.can_verify() { Ok(key) } else { Err(refused) }
 }
 
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Error> {
@@ -125,12 +129,30 @@ fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), Error> {
     if !(2048..=4096).contains(&bits) {
         return Err(Error::Certificate(CertificateFault::RsaSize { bits }));
     }
+    // An odd one is all that ring asks beyond the size. A product of two primes is odd.
+    if modulus.last().is_none_or(|byte| byte % 2 == 0) {
+        return Err(Error::Certificate(CertificateFault::KeyKind));
+    }
     let exponent = significant(exponent);
     let value = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     if exponent.len() > 5 || !(65_537..=1 << 32).contains(&value) || value % 2 == 0 {
         return Err(Error::Certificate(CertificateFault::RsaExponent));
     }
     Ok(())
+}
+
+/// The one DER of an RSAPublicKey (RFC 8017 §A.1.1) of these numbers, without leading zeros, the modulus of 2048 bits or
+/// more: ring reads no other, where x509-parser takes negative numbers, more zeros and bytes behind the end.
+fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+    let tlv = |tag: u8, content: &[u8]| match u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes() {
+        [0, length @ 0..=127] => [&[tag, length], content].concat(),
+        [high, low] => [&[tag, 0x82, high, low], content].concat(),
+    };
+    let unsigned = |number: &[u8]| match number.first() {
+        Some(0..=127) => tlv(0x02, number),
+        _ => tlv(0x02, &[&[0], number].concat()),
+    };
+    tlv(0x30, &[unsigned(modulus), unsigned(exponent)].concat())
 }
 
 fn significant(integer: &[u8]) -> &[u8] {

@@ -1,5 +1,7 @@
 //! Whether a signature is of a key: ring for RSA, P-256 and P-384, p521 for P-521.
 
+use ring::agreement;
+use ring::rand::SystemRandom;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 use crate::error::{CertificateFault, Error};
@@ -34,6 +36,19 @@ impl PublicKey {
         &self.bytes
     }
 
+    /// Whether the library that verifies with this key can read it: its point is on the curve. An RSA key is read by
+    /// [`crate::enrolment`]: ring has nothing that would read one without a signature.
+    ///
+    /// Asked once, at enrolment: a key that nothing can verify with would be found out by its owner's first request.
+    pub(crate) fn can_verify(&self) -> bool {
+        match self.kind {
+            KeyKind::Rsa => true,
+            KeyKind::P256 => is_on_curve(&agreement::ECDH_P256, &self.bytes),
+            KeyKind::P384 => is_on_curve(&agreement::ECDH_P384, &self.bytes),
+            KeyKind::P521 => is_on_p521(&self.bytes),
+        }
+    }
+
     /// Checks that `algorithm` fits this key (M2M-4).
     pub(crate) fn fits(&self, algorithm: Algorithm) -> Result<(), Error> {
         if algorithm.key_kind() == self.kind {
@@ -63,6 +78,24 @@ impl PublicKey {
 
 fn is_uncompressed(point: &[u8], width: usize) -> bool {
     point.first() == Some(&4) && point.len() == 1 + 2 * width
+}
+
+/// Ring checks a point where it agrees on a key with its holder, and offers no other way to have one checked. What was
+/// agreed on is dropped, and no answer depends on the randomness drawn for it.
+fn is_on_curve(curve: &'static agreement::Algorithm, point: &[u8]) -> bool {
+    let point = agreement::UnparsedPublicKey::new(curve, point);
+    agreement::EphemeralPrivateKey::generate(curve, &SystemRandom::new())
+        .is_ok_and(|own| agreement::agree_ephemeral(own, &point, |_| ()).is_ok())
+}
+
+#[cfg(feature = "es512")]
+fn is_on_p521(point: &[u8]) -> bool {
+    p521::ecdsa::VerifyingKey::from_sec1_bytes(point).is_ok()
+}
+
+#[cfg(not(feature = "es512"))]
+fn is_on_p521(_: &[u8]) -> bool {
+    false
 }
 
 #[cfg(feature = "es512")]

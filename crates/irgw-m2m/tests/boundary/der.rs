@@ -77,8 +77,12 @@ pub(crate) fn named_curve(oid: &[u8], point: &[u8]) -> Vec<u8> {
 
 /// An RSA public key of these numbers. A made-up modulus is as good as a product of primes here.
 pub(crate) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    let numbers = sequence(&[unsigned(modulus), unsigned(exponent)]);
-    sequence(&[sequence(&[tlv(0x06, RSA_ENCRYPTION), tlv(0x05, &[])]), bit_string(&numbers)])
+    rsa_key_of(&sequence(&[unsigned(modulus), unsigned(exponent)]))
+}
+
+/// An RSA public key of this RSAPublicKey.
+pub(crate) fn rsa_key_of(numbers: &[u8]) -> Vec<u8> {
+    sequence(&[sequence(&[tlv(0x06, RSA_ENCRYPTION), tlv(0x05, &[])]), bit_string(numbers)])
 }
 
 /// A modulus of so many bits.

@@ -5,7 +5,7 @@ use irgw_m2m::error::CertificateFault;
 use irgw_m2m::{Algorithm, Error, KeyKind, SigningCert, SigningCertRow};
 
 use crate::der::{self, Critical, Template, extension, key_usage, modulus, named_curve, rsa_key};
-use crate::parties::{ES256, NOW, at, everybody};
+use crate::parties::{ES256, ES384, ES512, NOW, at, everybody};
 
 fn enrol(template: &Template) -> Result<SigningCert, Error> {
     SigningCert::enrol(&template.der(), at(NOW))
@@ -116,11 +116,43 @@ fn rsa_keys_have_2048_to_4096_bits_and_a_good_exponent_b07_g11() {
     }
 }
 
+/// Nothing could ever verify with these: an even modulus, and DER that x509-parser takes and ring does not.
+#[test]
+fn rsa_key_that_ring_cannot_read_is_refused() {
+    const F4: &[u8] = &[1, 0, 1];
+    let kind = CertificateFault::KeyKind;
+    let mut even = modulus(2048);
+    *even.last_mut().unwrap() = 0xfe;
+    assert_eq!(fault(&Template::new(&rsa_key(&even, F4))), kind);
+    let (n, e) = (der::tlv(0x02, &[&[0], &modulus(2048)[..]].concat()), der::tlv(0x02, F4));
+    let of = |key: Vec<u8>| enrol(&Template::new(&der::rsa_key_of(&key)));
+    assert!(of(der::sequence(&[n.clone(), e.clone()])).is_ok());
+    let negative = der::tlv(0x02, &modulus(2048));
+    let zeros = der::tlv(0x02, &[&[0, 0], &modulus(2048)[..]].concat());
+    for key in [
+        der::sequence(&[negative, e.clone()]),
+        der::sequence(&[zeros, e.clone()]),
+        der::sequence(&[n.clone(), e.clone(), e.clone()]),
+        [der::sequence(&[n.clone(), e.clone()]), vec![0]].concat(),
+    ] {
+        assert!(of(key).is_err_and(|error| error.rule() == Rule::M2m4));
+    }
+}
+
+#[test]
+fn point_off_its_curve_is_refused() {
+    for (party, curve) in [(&ES256, der::P256), (&ES384, der::P384), (&ES512, der::P521)] {
+        let mut point = party.credential.cert.row().public_key;
+        assert!(enrol(&Template::new(&named_curve(curve, &point))).is_ok());
+        *point.last_mut().unwrap() ^= 1;
+        assert_eq!(fault(&Template::new(&named_curve(curve, &point))), CertificateFault::KeyKind);
+    }
+}
+
 #[test]
 fn curves_are_named_and_one_of_three() {
     let point = |bytes: usize| [&[4], &vec![7; 2 * bytes][..]].concat();
     for (curve, bytes) in [(der::P256, 32), (der::P384, 48), (der::P521, 66)] {
-        assert!(enrol(&Template::new(&named_curve(curve, &point(bytes)))).is_ok());
         let short = Template::new(&named_curve(curve, &point(bytes)[1..]));
         let compressed = Template::new(&named_curve(curve, &[&[2], &vec![7; bytes][..]].concat()));
         let infinity = Template::new(&named_curve(curve, &[0]));
