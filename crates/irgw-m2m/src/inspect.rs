@@ -1,4 +1,4 @@
-//! Explains a token to its signer: for each rule whether the token meets it, and why not (M2M-1 to M2M-8).
+//! Explains a token to its signer: for each rule whether the token meets it, and why not (M2M-1 to M2M-8, M2M-10).
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Default for Against<'_> {
 pub struct Inspection {
     /// Whether no rule is broken, as far as could be told.
     pub meets: bool,
-    /// One for each of M2M-1 to M2M-8, in this order.
+    /// One for each of M2M-1 to M2M-8 and M2M-10, in this order.
     pub findings: Vec<Finding>,
     /// What `sub` is, when there is one.
     pub subject: Option<Spelling>,
@@ -174,10 +174,11 @@ pub fn inspect(token: &str, against: &Against<'_>, now: UnixTime) -> Inspection 
             Some(error) => not_met(Rule::M2m2, error.to_string()),
         },
         signer(subject, spelling, cert, compact.as_ref().zip(algorithm)),
-        match (algorithm, cert) {
-            (None, _) => cannot_tell(Rule::M2m4, "the header's `alg` cannot be used"),
-            (_, None) => cannot_tell(Rule::M2m4, "no usable signing certificate was given"),
-            (Some(algorithm), Some(cert)) => match cert.key.fits(algorithm) {
+        match (&certificate, algorithm, cert) {
+            (Some(Err(error)), ..) if error.rule() == Rule::M2m4 => not_met(Rule::M2m4, error.to_string()),
+            (_, None, _) => cannot_tell(Rule::M2m4, "the header's `alg` cannot be used"),
+            (.., None) => cannot_tell(Rule::M2m4, "no usable signing certificate was given"),
+            (_, Some(algorithm), Some(cert)) => match cert.key.fits(algorithm) {
                 Ok(()) => met(Rule::M2m4, format!("{algorithm} fits a key of kind {}", cert.key_kind())),
                 Err(error) => not_met(Rule::M2m4, error.to_string()),
             },
@@ -204,8 +205,20 @@ pub fn inspect(token: &str, against: &Against<'_>, now: UnixTime) -> Inspection 
                         Rule::M2m8,
                         "the signing certificate could be enrolled, and is inside its validity",
                     ),
-                    Err(error) => not_met(Rule::M2m8, error.to_string()),
+                    Err(error) if error.rule() == Rule::M2m8 => not_met(Rule::M2m8, error.to_string()),
+                    Err(_) => cannot_tell(Rule::M2m8, "the signing certificate's key cannot be used"),
                 }
+            }
+        },
+        match payload.map(token::token_id) {
+            None => unreadable(Rule::M2m10),
+            Some(Err(error)) => not_met(Rule::M2m10, error.to_string()),
+            Some(Ok(None)) => met(
+                Rule::M2m10,
+                "no `jti`: the token may be used until it expires, but not where the operator requires single use",
+            ),
+            Some(Ok(Some(_))) => {
+                met(Rule::M2m10, "`jti` can be remembered where the operator requires single use")
             }
         },
     ];

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::SigningKey;
 use crate::compact::{signing_input, with_signature};
 use crate::error::{Error, TimeFault};
-use crate::token::{KEY_ID, TYPE};
+use crate::token::{KEY_ID, TYPE, Token};
 use crate::verify::LIFETIME_LIMIT;
 
 /// What a new token is to say.
@@ -33,7 +33,8 @@ pub struct NewToken<'a> {
 /// Send the result as it is: `Authorization: <token>`, with no `Bearer` before it (M2M-1).
 ///
 /// # Errors
-/// [`Error::Times`] when the lifetime is none that the profile admits, [`Error::Key`] when the key cannot sign.
+/// [`Error::Times`] when the lifetime is none that the profile admits, [`Error::Key`] when the key cannot sign, and what
+/// every reader would refuse of the rest: an empty issuer (M2M-5), a `jti` that is none (M2M-10), too long a token (M2M-2).
 pub fn sign(token: &NewToken<'_>, key: &SigningKey) -> Result<String, Error> {
     let lifetime = token.lifetime.as_secs();
     if lifetime == 0 {
@@ -54,7 +55,9 @@ pub fn sign(token: &NewToken<'_>, key: &SigningKey) -> Result<String, Error> {
     let header = format!(r#"{{"alg":"{}","typ":"{TYPE}","kid":"{KEY_ID}"}}"#, key.algorithm());
     let input = signing_input(&header, &payload);
     let signature = key.sign(input.as_bytes())?;
-    Ok(with_signature(input, &signature))
+    let text = with_signature(input, &signature);
+    Token::parse(&text)?;
+    Ok(text)
 }
 
 #[derive(Serialize)]

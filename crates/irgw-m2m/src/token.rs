@@ -159,7 +159,7 @@ fn claims(payload: &Object<'_>) -> Result<Claims, Error> {
         expires_at,
         not_before,
         start_logon: start_logon(payload)?,
-        jti: payload.member("jti").map(token_id).transpose()?,
+        jti: token_id(payload)?,
     })
 }
 
@@ -233,15 +233,17 @@ fn time(claim: Claim, value: &Value<'_>) -> Result<UnixTime, Error> {
     }
 }
 
-fn token_id(value: &Value<'_>) -> Result<Arc<str>, Error> {
-    let text: &Cow<'_, str> = match value {
-        Value::Text(text) => text,
-        _ => return Err(Error::Claim(Claim::TokenId, MemberFault::Type)),
+/// `jti` (M2M-10).
+pub(crate) fn token_id(payload: &Object<'_>) -> Result<Option<Arc<str>>, Error> {
+    let text: &Cow<'_, str> = match payload.member("jti") {
+        None => return Ok(None),
+        Some(Value::Text(text)) => text,
+        Some(_) => return Err(Error::Claim(Claim::TokenId, MemberFault::Type)),
     };
     if text.is_empty() || text.len() > JTI_LIMIT_BYTES || text.chars().any(char::is_control) {
         return Err(Error::Claim(Claim::TokenId, MemberFault::Value));
     }
-    Ok(text.as_ref().into())
+    Ok(Some(text.as_ref().into()))
 }
 
 /// 20 bytes in hex, in either case, colons between all pairs or none.

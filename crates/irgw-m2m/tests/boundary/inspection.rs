@@ -4,6 +4,7 @@ use irgw_core::Rule;
 use irgw_m2m::inspect::{Case, Colons, Form, Names, Outcome, Spelling};
 use irgw_m2m::{Against, Inspection, inspect};
 
+use crate::der::{Template, modulus, rsa_key};
 use crate::parties::{DAY, ES256, ES384, NOW, Party, at, b64, everybody};
 
 fn against(party: &Party) -> Against<'_> {
@@ -33,7 +34,17 @@ fn a_good_token_meets_every_rule() {
         let rules: Vec<Rule> = inspection.findings.iter().map(|finding| finding.rule).collect();
         assert_eq!(
             rules,
-            [Rule::M2m1, Rule::M2m2, Rule::M2m3, Rule::M2m4, Rule::M2m5, Rule::M2m6, Rule::M2m7, Rule::M2m8]
+            [
+                Rule::M2m1,
+                Rule::M2m2,
+                Rule::M2m3,
+                Rule::M2m4,
+                Rule::M2m5,
+                Rule::M2m6,
+                Rule::M2m7,
+                Rule::M2m8,
+                Rule::M2m10
+            ]
         );
         assert!(inspection.findings.iter().all(|finding| finding.outcome == Outcome::Met), "{inspection:#?}");
     }
@@ -123,6 +134,30 @@ fn a_wrong_signature_breaks_m2m3() {
     let stranger = Party::new_es256();
     let inspection = inspected(&stranger.saying(&ES256.payload()));
     assert_eq!(broken(&inspection).0, [Rule::M2m3]);
+}
+
+#[test]
+fn jti_that_no_gateway_takes_breaks_m2m10() {
+    for (jti, rules) in [
+        ("\"a-1\"".to_owned(), vec![]),
+        (format!("\"{}\"", "x".repeat(128)), vec![]),
+        (format!("\"{}\"", "x".repeat(129)), vec![Rule::M2m10]),
+        ("\"\"".to_owned(), vec![Rule::M2m10]),
+        ("7".to_owned(), vec![Rule::M2m10]),
+    ] {
+        let inspection = inspected(&ES256.saying(&ES256.payload_with(&format!(",\"jti\":{jti}"))));
+        assert_eq!(broken(&inspection).0, rules, "{jti}");
+    }
+}
+
+#[test]
+fn weak_key_of_a_certificate_breaks_m2m4_and_not_m2m8() {
+    let der = Template::new(&rsa_key(&modulus(1024), &[1, 0, 1])).der();
+    let inspection =
+        inspect(&ES256.token(), &Against { certificate: Some(&der), ..against(&ES256) }, at(NOW));
+    let (rules, first) = broken(&inspection);
+    assert_eq!(rules, [Rule::M2m3, Rule::M2m4], "{first}");
+    assert_eq!(inspection.findings[7].outcome, Outcome::CannotTell);
 }
 
 #[test]

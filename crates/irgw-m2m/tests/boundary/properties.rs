@@ -21,7 +21,7 @@ fn read(token: &str) {
     let against =
         Against { certificate: Some(&ES256.der), issuer: Some("Kōwhai Payroll"), ..Against::default() };
     let inspection = inspect(token, &against, at(NOW));
-    assert_eq!(inspection.findings.len(), 8);
+    assert_eq!(inspection.findings.len(), 9);
     assert!(inspection.findings.iter().all(|finding| !finding.explanation.chars().any(char::is_control)));
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine as _;
+use irgw_core::Rule;
 use irgw_m2m::error::{KeyFault, TimeFault};
 use irgw_m2m::{Algorithm, Error, NewToken, SigningKey, sign, verify};
 
@@ -60,6 +61,19 @@ fn a_lifetime_outside_the_profile_is_not_signed() {
     assert_eq!(with(28_800), Ok(()));
     assert_eq!(with(28_801), Err(Error::Times(TimeFault::Lifetime)));
     assert_eq!(with(0), Err(Error::Times(TimeFault::Order)));
+}
+
+#[test]
+fn what_every_reader_refuses_is_not_signed() {
+    let new = new_token(&ES256);
+    let rule = |token: &NewToken<'_>| sign(token, &ES256.key()).map(drop).map_err(|error| error.rule());
+    assert_eq!(rule(&NewToken { issuer: "", ..new }), Err(Rule::M2m5));
+    assert_eq!(rule(&NewToken { issuer: &"x".repeat(16 * 1024), ..new }), Err(Rule::M2m2));
+    let long = "x".repeat(129);
+    for jti in ["", "a\nb", &long] {
+        assert_eq!(rule(&NewToken { jti: Some(jti), ..new }), Err(Rule::M2m10), "{jti:?}");
+    }
+    assert_eq!(rule(&NewToken { jti: Some(&long[1..]), ..new }), Ok(()));
 }
 
 #[test]
