@@ -90,8 +90,9 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
             commands::provider::run(args, &store, now, out)
         }
         Command::Credential(args) => {
+            let services = args.place.config()?.services;
             let (store, environment) = args.place.store()?;
-            commands::credential::run(args, &store, environment, now, out)
+            commands::credential::run(args, &store, environment, &services, now, out)
         }
         Command::M2m(args) => commands::m2m::run(args, now, out),
         Command::Cert(args) => commands::cert::run(args, now, out),

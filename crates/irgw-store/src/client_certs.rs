@@ -203,6 +203,21 @@ impl Store {
         self.batch(|batch| batch.revoke_provider(provider, now))
     }
 
+    /// One enrolled Common Name, revoked or not.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn client_cert(&self, common_name: &str) -> Result<ClientCert, Error> {
+        self.read(|connection| {
+            let query = "SELECT common_name, provider, environment, issuer_pin, exclusive, since, revoked
+                 FROM client_certs WHERE common_name = ?1";
+            let mut query = connection.prepare_cached(query)?;
+            let found =
+                query.query_and_then([common_name], |row| listed(connection, row))?.next().transpose()?;
+            found.ok_or_else(|| Error::Unknown(Kind::ClientCert, common_name.to_owned()))
+        })
+    }
+
     /// The enrolled Common Names, revoked ones too, by name.
     ///
     /// # Errors

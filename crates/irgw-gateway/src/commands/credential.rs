@@ -14,6 +14,7 @@ use serde_json::json;
 use super::certificate_file::read_certificate;
 use super::listing::{List, rfc3339};
 use super::{CommandError, ListArgs, PlaceArgs};
+use crate::services::{Admits, ServiceTable};
 
 /// Client certificates and signing certificates: enrol, list, roll over, revoke
 #[derive(Debug, Clone, Args)]
@@ -64,12 +65,9 @@ enum CredentialCommand {
         list: ListArgs,
     },
     /// Replace what a client certificate opens by itself, without a token (TLS-12)
-    Grant {
-        /// The Common Name
-        common_name: String,
-        #[command(flatten)]
-        grants: GrantArgs,
-    },
+    ///
+    /// A certificate that serves nothing else stays so until --not-exclusive says otherwise.
+    Grant(Grant),
     /// Enrol the next signing certificate of a credential (M2M-8)
     ///
     /// Owner, issuer and environment are those of the old one. Both are in force until the old one is revoked or expires.
@@ -141,6 +139,24 @@ struct GrantArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+struct Grant {
+    /// The Common Name
+    common_name: String,
+    /// A service that the certificate opens by itself from now on, and no other; may be repeated
+    #[arg(long = "grant", value_name = "SERVICE", required_unless_present = "none")]
+    services: Vec<ServiceName>,
+    /// The certificate opens nothing by itself any more
+    #[arg(long, conflicts_with = "services")]
+    none: bool,
+    /// From now on the certificate serves those services and no others
+    #[arg(long, conflicts_with_all = ["none", "not_exclusive"])]
+    exclusive: bool,
+    /// From now on the certificate serves other services, too, with a token
+    #[arg(long)]
+    not_exclusive: bool,
+}
+
+#[derive(Debug, Clone, Args)]
 struct AddSigningCert {
     /// Who signs with it
     #[arg(long)]
@@ -186,6 +202,7 @@ enum RevokeCommand {
 /// Does what the command says, wholly or not at all, and writes what the operator is to know.
 ///
 /// `environment` is the gateway's: what is enrolled here is enrolled there (ENV-2).
+/// `services` are the gateway's, too: nothing else is granted.
 ///
 /// # Errors
 /// What the profile or the store refuses.
@@ -193,11 +210,13 @@ pub(crate) fn run(
     args: &CredentialArgs,
     store: &Store,
     environment: Environment,
+    services: &ServiceTable,
     now: UnixTime,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     match &args.command {
         CredentialCommand::Add(AddCommand::ClientCert(add)) => {
+            check_granted(&add.grants.services, services)?;
             add_client_cert(add, store, environment, now, out)
         }
         CredentialCommand::Add(AddCommand::SigningCert(add)) => {
@@ -224,10 +243,9 @@ pub(crate) fn run(
             }
             list.write(&lists, out)
         }
-        CredentialCommand::Grant { common_name, grants } => {
-            store.grant(common_name, &grants.grants())?;
-            writeln!(out, "common name {common_name} opens {}", grants.in_words())?;
-            Ok(())
+        CredentialCommand::Grant(grant) => {
+            check_granted(&grant.services, services)?;
+            grant.run(store, out)
         }
         CredentialCommand::Rotate { old, certificate, revoke_old } => {
             rotate(old, certificate, *revoke_old, store, environment, now, out)
@@ -262,7 +280,7 @@ fn add_client_cert(
     store.enrol_client_cert(&new, now)?;
     let (provider, common_name) = (&new.provider, &new.common_name);
     writeln!(out, "{common_name}")?;
-    writeln!(out, "enrolled for provider {provider} in {environment}; opens {}", add.grants.in_words())?;
+    writeln!(out, "enrolled for provider {provider} in {environment}; opens {}", in_words(&new.grants))?;
     if let Some(pin) = issuer_pin {
         writeln!(out, "only in certificates under the authority with key {pin}")?;
     }
@@ -301,13 +319,51 @@ impl GrantArgs {
     fn grants(&self) -> Grants {
         Grants { services: self.services.iter().cloned().collect(), exclusive: self.exclusive }
     }
+}
 
-    fn in_words(&self) -> String {
-        let services: Vec<&str> = self.services.iter().map(ServiceName::as_str).collect();
-        match (services.is_empty(), self.exclusive) {
-            (true, _) => "nothing without a token".to_owned(),
-            (false, true) => format!("{} by itself, and nothing else", services.join(", ")),
-            (false, false) => format!("{} by itself", services.join(", ")),
+impl Grant {
+    fn run(&self, store: &Store, out: &mut impl Write) -> Result<(), CommandError> {
+        let Grant { common_name, .. } = self;
+        let before = store.client_cert(common_name)?;
+        let was_exclusive = before.grants.exclusive;
+        let exclusive = self.exclusive || was_exclusive && !self.not_exclusive;
+        if exclusive && self.services.is_empty() {
+            let message = format!(
+                "{common_name} is exclusive, so it would open nothing at all: --none needs --not-exclusive, or revoke it"
+            );
+            return Err(CommandError::refused(Rule::Tls12, message));
+        }
+        let grants = Grants { services: self.services.iter().cloned().collect(), exclusive };
+        store.grant(common_name, &grants)?;
+        writeln!(out, "common name {common_name} opens {}", in_words(&grants))?;
+        if was_exclusive && !exclusive {
+            writeln!(out, "it is no longer exclusive: with a token it opens other services, too")?;
+        }
+        Ok(())
+    }
+}
+
+fn in_words(grants: &Grants) -> String {
+    let services: Vec<&str> = grants.services.iter().map(ServiceName::as_str).collect();
+    match (services.is_empty(), grants.exclusive) {
+        (true, _) => "nothing without a token".to_owned(),
+        (false, true) => format!("{} by itself, and nothing else", services.join(", ")),
+        (false, false) => format!("{} by itself", services.join(", ")),
+    }
+}
+
+/// TLS-12: only a service that opens to a certificate alone can be granted to one; a slip of the pen would open nothing.
+fn check_granted(granted: &[ServiceName], services: &ServiceTable) -> Result<(), CommandError> {
+    let by_certificate =
+        services.services().iter().filter(|service| matches!(service.admits, Admits::Certificate(_)));
+    let known: Vec<&str> = by_certificate.map(|service| service.name.as_str()).collect();
+    match granted.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let message =
+                format!("{name} is no service that opens to a certificate alone; those are: {known}");
+            Err(CommandError::refused(Rule::Tls12, message))
         }
     }
 }

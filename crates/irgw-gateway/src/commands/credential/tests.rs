@@ -12,6 +12,7 @@ use rcgen::{
 };
 
 use super::*;
+use crate::services::{PUBLISHED, Row};
 
 #[derive(Parser)]
 struct Irgw {
@@ -22,6 +23,7 @@ struct Irgw {
 /// A store with the provider `kowhai` and the resource owner `tui`, and a folder for certificates.
 struct Office {
     store: Store,
+    services: ServiceTable,
     folder: tempfile::TempDir,
 }
 
@@ -30,7 +32,9 @@ impl Office {
         let store = Store::in_memory().unwrap();
         store.add_provider(&"kowhai".parse().unwrap(), "Kōwhai", now()).unwrap();
         store.add_owner(&"tui".parse().unwrap(), "Tūī", now()).unwrap();
-        Office { store, folder: tempfile::tempdir().unwrap() }
+        let rows = toml::from_str::<std::collections::BTreeMap<String, Vec<Row>>>(PUBLISHED).unwrap();
+        let services = ServiceTable::new(rows["service"].clone(), "main").unwrap();
+        Office { store, services, folder: tempfile::tempdir().unwrap() }
     }
 
     /// Runs `irgw credential …` in an environment; `@name` stands for that file of the folder.
@@ -42,7 +46,7 @@ impl Office {
         let args = Irgw::try_parse_from(std::iter::once("credential".to_owned()).chain(words))
             .map_err(|error| (u8::try_from(error.exit_code()).unwrap(), error.to_string()))?;
         let mut out = Vec::new();
-        run(&args.credential, &self.store, environment, now(), &mut out)
+        run(&args.credential, &self.store, environment, &self.services, now(), &mut out)
             .map_err(|error| (error.exit_code(), error.to_string()))?;
         Ok(String::from_utf8(out).unwrap())
     }
@@ -220,7 +224,6 @@ fn credentials_are_listed_exported_and_revoked() {
     assert_eq!(json["signing_certs"][0]["key"], "p256");
     assert_eq!(json["next"], serde_json::json!({}));
 
-    assert_eq!(office.run("list client-certs --provider nobody").unwrap(), "no client certs\n");
     assert!(office.run_in(Environment::Prod, "list").unwrap().starts_with("no client certs\n"));
     assert!(office.run_in(Environment::Prod, "list --all-environments").unwrap().contains(&thumbprint));
     assert_eq!(office.refused("list --after x").0, 2);
@@ -230,10 +233,57 @@ fn credentials_are_listed_exported_and_revoked() {
 #[test]
 fn grants_are_replaced() {
     let office = Office::open();
-    office.run("add client-cert --provider kowhai --common-name abc.kowhai.example --grant one").unwrap();
-    office.run("grant abc.kowhai.example --grant two --grant three").unwrap();
-    let grants = office.registry().by_common_name("abc.kowhai.example").unwrap().grants.clone();
-    assert_eq!(grants.services.iter().map(ServiceName::as_str).collect::<Vec<_>>(), ["three", "two"]);
-    office.run("grant abc.kowhai.example").unwrap();
-    assert!(office.registry().by_common_name("abc.kowhai.example").unwrap().grants.services.is_empty());
+    let add = "add client-cert --provider kowhai --common-name abc.kowhai.example --grant customer-service";
+    office.run(add).unwrap();
+    office.run("grant abc.kowhai.example --grant tds-summary --grant tds-transactions-batch").unwrap();
+    let grants = || office.registry().by_common_name("abc.kowhai.example").unwrap().grants.clone();
+    let services: Vec<_> = grants().services.iter().map(ToString::to_string).collect();
+    assert_eq!(services, ["tds-summary", "tds-transactions-batch"]);
+    assert_eq!(office.refused("grant abc.kowhai.example").0, 2);
+    assert_eq!(office.refused("grant abc.kowhai.example --none --grant tds-summary").0, 2);
+    assert!(!grants().services.is_empty());
+    office.run("grant abc.kowhai.example --none").unwrap();
+    assert!(grants().services.is_empty());
+}
+
+/// TLS-12: a batch certificate became a general one by being granted one service more.
+#[test]
+fn exclusive_certificate_stays_exclusive_until_told_otherwise() {
+    let office = Office::open();
+    let add =
+        "add client-cert --provider kowhai --common-name abc.kowhai.example --grant tds-summary --exclusive";
+    office.run(add).unwrap();
+    let exclusive = || office.registry().by_common_name("abc.kowhai.example").unwrap().grants.exclusive;
+    let said = office.run("grant abc.kowhai.example --grant tds-transactions-batch").unwrap();
+    assert_eq!(
+        said,
+        "common name abc.kowhai.example opens tds-transactions-batch by itself, and nothing else\n"
+    );
+    assert!(exclusive());
+    assert!(office.refused("grant abc.kowhai.example --none").1.starts_with("refused by TLS-12: "));
+    assert_eq!(
+        office.refused("grant abc.kowhai.example --grant tds-summary --exclusive --not-exclusive").0,
+        2
+    );
+    let said = office.run("grant abc.kowhai.example --grant customer-service --not-exclusive").unwrap();
+    assert!(said.contains("no longer exclusive"), "{said}");
+    assert!(!exclusive());
+    office.run("grant abc.kowhai.example --grant tds-summary --exclusive").unwrap();
+    assert!(exclusive());
+}
+
+/// TLS-12, G11: a name that no service has, and one whose service takes tokens.
+#[test]
+fn only_services_that_open_to_a_certificate_are_granted() {
+    let office = Office::open();
+    let add = "add client-cert --provider kowhai --common-name abc.kowhai.example";
+    office.run(add).unwrap();
+    for name in ["nosuchservice", "account"] {
+        let refused = "refused by TLS-12: ".to_owned()
+            + name
+            + " is no service that opens to a certificate alone; those are: customer-service, tds-summary, \
+               tds-transactions-batch";
+        assert_eq!(office.refused(&format!("grant abc.kowhai.example --grant {name}")), (1, refused.clone()));
+        assert_eq!(office.refused(&format!("{add}2 --grant {name}")), (1, refused));
+    }
 }
