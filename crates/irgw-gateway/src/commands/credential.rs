@@ -1,5 +1,6 @@
 //! `irgw credential …`: client certificates and signing certificates (TLS-6, TLS-7, TLS-12, CN-1, M2M-8, ENV-2).
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -201,7 +202,7 @@ enum RevokeCommand {
 
 /// Does what the command says, wholly or not at all, and writes what the operator is to know.
 ///
-/// `environment` is the gateway's: what is enrolled here is enrolled there (ENV-2).
+/// `environment` is the gateway's: what is enrolled here is enrolled there, and nothing of another is changed (ENV-2).
 /// `services` are the gateway's, too: nothing else is granted.
 ///
 /// # Errors
@@ -245,12 +246,12 @@ pub(crate) fn run(
         }
         CredentialCommand::Grant(grant) => {
             check_granted(&grant.services, services)?;
-            grant.run(store, out)
+            grant.run(store, environment, out)
         }
         CredentialCommand::Rotate { old, certificate, revoke_old } => {
             rotate(old, certificate, *revoke_old, store, environment, now, out)
         }
-        CredentialCommand::Revoke(revoke) => self::revoke(revoke, store, now, out),
+        CredentialCommand::Revoke(revoke) => self::revoke(revoke, store, environment, now, out),
         CredentialCommand::Export { thumbprint } => export(thumbprint, store, out),
     }
 }
@@ -322,9 +323,10 @@ impl GrantArgs {
 }
 
 impl Grant {
-    fn run(&self, store: &Store, out: &mut impl Write) -> Result<(), CommandError> {
+    fn run(&self, store: &Store, environment: Environment, out: &mut impl Write) -> Result<(), CommandError> {
         let Grant { common_name, .. } = self;
         let before = store.client_cert(common_name)?;
+        expect_own(common_name, before.environment, environment)?;
         let was_exclusive = before.grants.exclusive;
         let exclusive = self.exclusive || was_exclusive && !self.not_exclusive;
         if exclusive && self.services.is_empty() {
@@ -368,6 +370,15 @@ fn check_granted(granted: &[ServiceName], services: &ServiceTable) -> Result<(),
     }
 }
 
+/// ENV-2: a gateway changes nothing that belongs to another environment.
+fn expect_own(what: impl Display, its: Environment, ours: Environment) -> Result<(), CommandError> {
+    if its == ours {
+        return Ok(());
+    }
+    let message = format!("{what} belongs to {its}, this gateway is {ours}");
+    Err(CommandError::refused(Rule::Env2, message))
+}
+
 fn add_signing_cert(
     add: &AddSigningCert,
     store: &Store,
@@ -399,10 +410,7 @@ fn rotate(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let before = store.signing_cert(old)?;
-    if before.environment != environment {
-        let message = format!("{old} belongs to {}, this gateway is {environment}", before.environment);
-        return Err(CommandError::refused(Rule::Env2, message));
-    }
+    expect_own(old, before.environment, environment)?;
     if before.revoked.is_some() {
         let message = format!(
             "{old} is revoked, so there is nothing to roll over: irgw credential add signing-cert --owner {} --issuer {}",
@@ -455,15 +463,18 @@ fn describe(new: &NewSigningCert, out: &mut impl Write) -> Result<(), CommandErr
 fn revoke(
     revoke: &RevokeCommand,
     store: &Store,
+    environment: Environment,
     now: UnixTime,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     match revoke {
         RevokeCommand::ClientCert { common_name } => {
+            expect_own(common_name, store.client_cert(common_name)?.environment, environment)?;
             let at = store.revoke_client_cert(common_name, now)?;
             writeln!(out, "common name {common_name} is revoked since {}", rfc3339(at))?;
         }
         RevokeCommand::SigningCert { thumbprint } => {
+            expect_own(thumbprint, store.signing_cert(thumbprint)?.environment, environment)?;
             let at = store.revoke_signing_cert(thumbprint, now)?;
             writeln!(out, "signing certificate {thumbprint} is revoked since {}", rfc3339(at))?;
         }

@@ -287,3 +287,21 @@ fn only_services_that_open_to_a_certificate_are_granted() {
         assert_eq!(office.refused(&format!("{add}2 --grant {name}")), (1, refused));
     }
 }
+
+/// ENV-2: from the configuration of another gateway over the same store.
+#[test]
+fn nothing_of_another_environment_is_changed() {
+    let office = Office::open();
+    let thumbprint = office.signing_cert("tui.pem", 2026, 2);
+    office.run("add signing-cert --owner tui --issuer i --certificate @tui.pem").unwrap();
+    office.run("add client-cert --provider kowhai --common-name abc.kowhai.example").unwrap();
+    for (line, what) in [
+        ("grant abc.kowhai.example --grant customer-service", "abc.kowhai.example"),
+        ("revoke client-cert abc.kowhai.example", "abc.kowhai.example"),
+        (&format!("revoke signing-cert {thumbprint}"), &thumbprint),
+    ] {
+        let refused = format!("refused by ENV-2: {what} belongs to test, this gateway is prod");
+        assert_eq!(office.run_in(Environment::Prod, line), Err((1, refused)));
+        assert!(office.run(line).is_ok(), "{line}");
+    }
+}
