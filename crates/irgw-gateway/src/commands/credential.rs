@@ -5,17 +5,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use irgw_core::{Environment, Grants, OwnerId, ProviderId, Rule, ServiceName, Thumbprint, UnixTime};
+use irgw_core::{Environment, OwnerId, ProviderId, Rule, Thumbprint, UnixTime};
 use irgw_m2m::{LegacySha1, SigningCert};
 use irgw_store::{ClientCertFilter, NewClientCert, NewSigningCert, SigningCertFilter, Store};
-use irgw_tls::{CommonName, IssuerPin};
-use ring::rand::{SecureRandom, SystemRandom};
+use irgw_tls::IssuerPin;
 use serde_json::json;
 
 use super::certificate_file::read_certificate;
 use super::listing::{List, rfc3339};
 use super::{CommandError, ListArgs, PlaceArgs};
-use crate::services::{Admits, ServiceTable};
+use crate::services::ServiceTable;
+use grants::{Grant, GrantArgs, check_granted, in_words};
+use name::NameArgs;
+
+mod grants;
+mod name;
 
 /// Client certificates and signing certificates: enrol, list, roll over, revoke
 #[derive(Debug, Clone, Args)]
@@ -112,49 +116,6 @@ struct AddClientCert {
     /// Accept the name only in certificates under this certificate authority, PEM or DER (TLS-7)
     #[arg(long, value_name = "FILE")]
     pin_issuer: Option<PathBuf>,
-}
-
-/// Where the name comes from.
-#[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
-struct NameArgs {
-    /// The name, as the certificate has it
-    #[arg(long, value_name = "CN")]
-    common_name: Option<CommonName>,
-    /// Take the name from this certificate, PEM or DER, and check the certificate
-    #[arg(long, value_name = "FILE")]
-    certificate: Option<PathBuf>,
-    /// Assign a new name under this domain of the provider's: 32 random hex digits, .irdgws., DOMAIN (CN-1)
-    #[arg(long, value_name = "DOMAIN")]
-    assign: Option<String>,
-}
-
-#[derive(Debug, Clone, Args)]
-struct GrantArgs {
-    /// A service that the certificate opens by itself, without a token; may be repeated
-    #[arg(long = "grant", value_name = "SERVICE")]
-    services: Vec<ServiceName>,
-    /// The certificate serves those services and no others
-    #[arg(long, requires = "services")]
-    exclusive: bool,
-}
-
-#[derive(Debug, Clone, Args)]
-struct Grant {
-    /// The Common Name
-    common_name: String,
-    /// A service that the certificate opens by itself from now on, and no other; may be repeated
-    #[arg(long = "grant", value_name = "SERVICE", required_unless_present = "none")]
-    services: Vec<ServiceName>,
-    /// The certificate opens nothing by itself any more
-    #[arg(long, conflicts_with = "services")]
-    none: bool,
-    /// From now on the certificate serves those services and no others
-    #[arg(long, conflicts_with_all = ["none", "not_exclusive"])]
-    exclusive: bool,
-    /// From now on the certificate serves other services, too, with a token
-    #[arg(long)]
-    not_exclusive: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -293,81 +254,6 @@ fn add_client_cert(
         )?;
     }
     Ok(())
-}
-
-impl NameArgs {
-    fn common_name(&self, now: UnixTime) -> Result<CommonName, CommandError> {
-        if let Some(domain) = &self.assign {
-            let mut random = [0; 16];
-            SystemRandom::new()
-                .fill(&mut random)
-                .map_err(|_| CommandError::unusable("the system gives no random numbers"))?;
-            return CommonName::assign(random, domain)
-                .map_err(|fault| CommandError::refused(Rule::Cn1, fault));
-        }
-        if let Some(path) = &self.certificate {
-            let certificate = read_certificate(path)?;
-            return CommonName::of_certificate(&certificate, now)
-                .map_err(|error| CommandError::from(error).about(path));
-        }
-        self.common_name.clone().ok_or_else(|| {
-            CommandError::unusable("say which name: --common-name CN, --certificate FILE or --assign DOMAIN")
-        })
-    }
-}
-
-impl GrantArgs {
-    fn grants(&self) -> Grants {
-        Grants { services: self.services.iter().cloned().collect(), exclusive: self.exclusive }
-    }
-}
-
-impl Grant {
-    fn run(&self, store: &Store, environment: Environment, out: &mut impl Write) -> Result<(), CommandError> {
-        let Grant { common_name, .. } = self;
-        let before = store.client_cert(common_name)?;
-        expect_own(common_name, before.environment, environment)?;
-        let was_exclusive = before.grants.exclusive;
-        let exclusive = self.exclusive || was_exclusive && !self.not_exclusive;
-        if exclusive && self.services.is_empty() {
-            let message = format!(
-                "{common_name} is exclusive, so it would open nothing at all: --none needs --not-exclusive, or revoke it"
-            );
-            return Err(CommandError::refused(Rule::Tls12, message));
-        }
-        let grants = Grants { services: self.services.iter().cloned().collect(), exclusive };
-        store.grant(common_name, &grants)?;
-        writeln!(out, "common name {common_name} opens {}", in_words(&grants))?;
-        if was_exclusive && !exclusive {
-            writeln!(out, "it is no longer exclusive: with a token it opens other services, too")?;
-        }
-        Ok(())
-    }
-}
-
-fn in_words(grants: &Grants) -> String {
-    let services: Vec<&str> = grants.services.iter().map(ServiceName::as_str).collect();
-    match (services.is_empty(), grants.exclusive) {
-        (true, _) => "nothing without a token".to_owned(),
-        (false, true) => format!("{} by itself, and nothing else", services.join(", ")),
-        (false, false) => format!("{} by itself", services.join(", ")),
-    }
-}
-
-/// TLS-12: only a service that opens to a certificate alone can be granted to one; a slip of the pen would open nothing.
-fn check_granted(granted: &[ServiceName], services: &ServiceTable) -> Result<(), CommandError> {
-    let by_certificate =
-        services.services().iter().filter(|service| matches!(service.admits, Admits::Certificate(_)));
-    let known: Vec<&str> = by_certificate.map(|service| service.name.as_str()).collect();
-    match granted.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let message =
-                format!("{name} is no service that opens to a certificate alone; those are: {known}");
-            Err(CommandError::refused(Rule::Tls12, message))
-        }
-    }
 }
 
 /// ENV-2: a gateway changes nothing that belongs to another environment.
