@@ -8,7 +8,7 @@ use irgw_core::{Grants, Missing, ProviderId};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use crate::certificate::Certificate;
-use crate::{Error, digest};
+use crate::{Error, Flaw, Place, digest};
 
 /// One enrolled Common Name.
 #[derive(Debug, Clone)]
@@ -44,12 +44,24 @@ pub trait Enrolments: Debug + Send + Sync + 'static {
 pub struct IssuerPin([u8; 32]);
 
 impl IssuerPin {
-    /// The pin of a certificate authority's certificate.
+    /// The pin of a certificate authority's certificate: nothing else could ever be met by a path.
     ///
     /// # Errors
-    /// When the bytes are not a certificate.
+    /// When the bytes are not a certificate, or one of no authority: basicConstraints does not say CA, or a keyUsage lacks
+    /// keyCertSign (RFC 5280 §4.2.1.9, §4.2.1.3).
     pub fn of(certificate: &CertificateDer<'_>) -> Result<IssuerPin, Error> {
         let certificate = Certificate::parse(certificate).map_err(|fault| Error::certificate(fault, None))?;
+        let refused = |flaw| Err(Error::certificate(Place::EndEntity.has(flaw), Some(certificate.facts())));
+        match certificate.x509.basic_constraints() {
+            Ok(Some(constraints)) if constraints.value.ca => {}
+            Ok(_) => return refused(Flaw::NotAnAuthority),
+            Err(_) => return refused(Flaw::BadExtension("basicConstraints")),
+        }
+        match certificate.x509.key_usage() {
+            Ok(Some(usage)) if !usage.value.key_cert_sign() => return refused(Flaw::NoKeyCertSign),
+            Ok(_) => {}
+            Err(_) => return refused(Flaw::BadExtension("keyUsage")),
+        }
         Ok(IssuerPin(digest::sha256(certificate.spki())))
     }
 

@@ -12,7 +12,7 @@ mod support;
 use std::sync::Arc;
 
 use irgw_core::{Authenticator, Barrier, Class, Credential, Missing, Peer, Presented, Proof, Rule, Verdict};
-use irgw_tls::{ClientCert, ClientTrust, Enrolment, IssuerPin};
+use irgw_tls::{ClientCert, ClientTrust, Enrolment, Error, Flaw, IssuerPin};
 use rustls_pki_types::CertificateDer;
 use support::{Authority, NAME, NOW, Register, UNTIL, at, enrolment, origin};
 
@@ -161,4 +161,19 @@ fn pin_prints_and_parses() {
     assert_eq!(IssuerPin::from_bytes(pin.to_bytes()), pin);
     assert!("12".parse::<IssuerPin>().is_err());
     assert!(IssuerPin::of(&b"no certificate".to_vec().into()).is_err());
+}
+
+#[test]
+fn only_an_authority_is_pinned() {
+    let root = Authority::root("Root");
+    let flaw = |der: &CertificateDer<'_>| match IssuerPin::of(der) {
+        Err(Error::Certificate { fault, .. }) => fault.flaw,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(flaw(&root.client(NAME).der), Flaw::NotAnAuthority);
+    let usages = |usages: Vec<rcgen::KeyUsagePurpose>| {
+        Authority::root_with("Root", |params| params.key_usages = usages).der
+    };
+    assert_eq!(flaw(&usages(vec![rcgen::KeyUsagePurpose::CrlSign])), Flaw::NoKeyCertSign);
+    assert!(IssuerPin::of(&usages(vec![])).is_ok(), "no keyUsage restricts nothing");
 }

@@ -226,10 +226,9 @@ fn add_client_cert(
 ) -> Result<(), CommandError> {
     let common_name = add.name.common_name(now)?;
     let issuer_pin = match &add.pin_issuer {
-        Some(path) => Some(
-            IssuerPin::of(&read_certificate(path)?)
-                .map_err(|error| CommandError::refused(Rule::Tls7, error).about(path))?,
-        ),
+        Some(path) => Some(IssuerPin::of(&read_certificate(path)?).map_err(|error| {
+            CommandError::refused(Rule::Tls7, format_args!("{error}; {PIN_WHAT}")).about(path)
+        })?),
         None => None,
     };
     let new = NewClientCert {
@@ -446,6 +445,8 @@ fn signing_certs(
         next: listed.next,
     })
 }
+
+const PIN_WHAT: &str = "--pin-issuer takes the certificate of the authority that issues the provider's";
 
 fn status(revoked: Option<UnixTime>) -> String {
     match revoked {

@@ -127,6 +127,17 @@ fn name_is_read_from_a_certificate_that_meets_the_profile() {
     assert!(enrolment.issuer_pin.is_some());
 }
 
+/// G11, TLS-7: the provider's own certificate, which no other could ever be issued under.
+#[test]
+fn pinned_issuer_is_an_authority() {
+    let office = Office::open();
+    office.client_cert("kowhai.pem", &["abc.irdgws.kowhai.example"], 2028);
+    let refused = office
+        .refused("add client-cert --provider kowhai --certificate @kowhai.pem --pin-issuer @kowhai.pem");
+    assert!(refused.1.starts_with("refused by TLS-7: ") && refused.1.contains("kowhai.pem"), "{}", refused.1);
+    assert!(office.registry().by_common_name("abc.irdgws.kowhai.example").is_err());
+}
+
 /// G11: duplicate and wildcard Common Names, an expired certificate, none at all.
 #[test]
 fn mistakes_at_enrolment_are_refused_with_the_rule() {
