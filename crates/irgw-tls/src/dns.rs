@@ -28,7 +28,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Whether a name is a domain that a Common Name can be assigned under: two labels or more.
+/// Whether a name is a domain that a Common Name can be assigned under: two labels or more, and no address.
 pub(crate) fn is_domain(name: &str) -> bool {
-    name.contains('.') && is_host(name)
+    name.contains('.') && !name.starts_with('*') && is_presented_name(name)
 }

@@ -365,6 +365,7 @@ fn common_names_are_assigned(local: &Local) -> Result {
         "*.example.nz",
         "example.nz.",
         "-a.example.nz",
+        "192.0.2.7",
         "a_b.example.nz",
         "exa mple.nz",
         "example.nz\u{0101}",

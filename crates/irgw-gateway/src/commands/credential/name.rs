@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use irgw_core::{Rule, UnixTime};
-use irgw_tls::CommonName;
+use irgw_tls::{CommonName, CommonNameFault};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::commands::CommandError;
@@ -36,13 +36,32 @@ impl NameArgs {
             return CommonName::assign(random, domain)
                 .map_err(|fault| CommandError::refused(Rule::Cn1, fault));
         }
-        if let Some(path) = &self.certificate {
+        let name = if let Some(path) = &self.certificate {
             let certificate = read_certificate(path)?;
-            return CommonName::of_certificate(&certificate, now)
-                .map_err(|error| CommandError::from(error).about(path));
+            CommonName::of_certificate(&certificate, now)
+                .map_err(|error| CommandError::from(error).about(path))?
+        } else {
+            self.common_name.clone().ok_or_else(|| {
+                CommandError::unusable(
+                    "say which name: --common-name CN, --certificate FILE or --assign DOMAIN",
+                )
+            })?
+        };
+        if !is_of_irs_form(&name) {
+            tracing::warn!(
+                "{name} has not the form of IR's names, 32 hex digits, .irdgws., domain (TLS-6, CN-1)"
+            );
         }
-        self.common_name.clone().ok_or_else(|| {
-            CommandError::unusable("say which name: --common-name CN, --certificate FILE or --assign DOMAIN")
-        })
+        Ok(name)
     }
+}
+
+/// Whether a name could have been assigned (CN-1): 32 hex digits, `.irdgws.`, a domain. Upper case passes: names are
+/// compared byte for byte, and the one in the certificate counts.
+pub(super) fn is_of_irs_form(name: &CommonName) -> bool {
+    name.as_str().split_once(".irdgws.").is_some_and(|(digits, domain)| {
+        digits.len() == 32
+            && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && CommonName::assign([0; 16], domain) != Err(CommonNameFault::Domain)
+    })
 }

@@ -138,6 +138,33 @@ fn pinned_issuer_is_an_authority() {
     assert!(office.registry().by_common_name("abc.irdgws.kowhai.example").is_err());
 }
 
+/// TLS-6, CN-1: anything may be enrolled that some authority issues, and what IR would never assign is pointed out.
+#[test]
+fn name_of_another_form_than_irs_is_pointed_out() {
+    for name in [
+        "298f9c17bbbe48958994982c383c409c.irdgws.test.yourdomainname.com",
+        "298F9C17BBBE48958994982C383C409C.irdgws.a.nz",
+    ] {
+        assert!(name::is_of_irs_form(&name.parse().unwrap()), "{name}");
+    }
+    for name in [
+        "foo",
+        "298f9c17bbbe48958994982c383c409c",
+        "298f9c17bbbe48958994982c383c409c.kowhai.nz",
+        "298f9c17bbbe48958994982c383c409c.irdgws.nz",
+        "298f9c17bbbe48958994982c383c409c.irdgws.a b.nz",
+        "298f9c17bbbe48958994982c383c409.irdgws.kowhai.nz",
+        "g98f9c17bbbe48958994982c383c409c.irdgws.kowhai.nz",
+    ] {
+        assert!(!name::is_of_irs_form(&name.parse().unwrap()), "{name}");
+    }
+    let office = Office::open();
+    for domain in ["1.2.3.4", "kowhai.123"] {
+        let refused = office.refused(&format!("add client-cert --provider kowhai --assign {domain}"));
+        assert!(refused.1.starts_with("refused by CN-1: "), "{}", refused.1);
+    }
+}
+
 /// G11: duplicate and wildcard Common Names, an expired certificate, none at all.
 #[test]
 fn mistakes_at_enrolment_are_refused_with_the_rule() {
