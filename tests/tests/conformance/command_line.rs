@@ -122,7 +122,7 @@ fn inspect_names_the_broken_rule(local: &Local) -> Result {
         ensure(found, || format!("inspect says nothing of {rule}"))?;
     }
     let (rest, _) = token.rsplit_once('.').ok_or("no token")?;
-    for (token, rule) in [("garbage".to_owned(), "M2M-2"), (format!("{rest}.AAAA"), "M2M-3")] {
+    for (token, rule) in [("gar.bag.e".to_owned(), "M2M-2"), (format!("{rest}.AAAA"), "M2M-3")] {
         let refused = irgw(&[&["m2m", "inspect", &token], &against[..]].concat())?;
         ensure(refused.code == Some(1) && refused.err.contains(rule), || {
             format!("{rule}: {:?} {}", refused.code, refused.err)

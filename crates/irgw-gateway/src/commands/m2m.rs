@@ -101,7 +101,7 @@ enum M2mCommand {
 pub(crate) fn run(args: &M2mArgs, now: UnixTime, out: &mut impl Write) -> Result<(), CommandError> {
     match &args.command {
         M2mCommand::Sign { key, certificate, issuer, start_logon, lifetime, jti, alg } => {
-            let cert = SigningCert::enrol(&certificate_file::read_certificate(certificate)?, now)?;
+            let cert = signing_cert(certificate, now)?;
             let mut signing = signing_key(key)?;
             if !signing.is_key_of(&cert) {
                 let (key, certificate) = (key.display(), certificate.display());
@@ -124,11 +124,10 @@ pub(crate) fn run(args: &M2mArgs, now: UnixTime, out: &mut impl Write) -> Result
         M2mCommand::Verify { token, certificate, issuer, at, legacy_sha1_thumbprint, json } => {
             let now = at.map_or(now, time);
             let token = token_text(token)?;
-            let der = certificate_file::read_certificate(certificate)?;
             let legacy_sha1 =
                 if *legacy_sha1_thumbprint { LegacySha1::Accepted } else { LegacySha1::Refused };
             let credential = Credential {
-                cert: SigningCert::enrol(&der, now)?,
+                cert: signing_cert(certificate, now)?,
                 issuer: Arc::from(issuer.as_str()),
                 owner: "the-certificate's".parse().expect("a constant that is well-formed"),
                 revision: 0,
@@ -240,6 +239,11 @@ fn time(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 
+fn signing_cert(path: &Path, now: UnixTime) -> Result<SigningCert, CommandError> {
+    let der = certificate_file::read_certificate(path)?;
+    SigningCert::enrol(&der, now).map_err(|error| CommandError::from(error).about(path))
+}
+
 fn signing_key(path: &Path) -> Result<SigningKey, CommandError> {
     let unreadable = |error| CommandError::unusable(format_args!("cannot read {}: {error}", path.display()));
     let pem = Secret::new(fs::read(path).map_err(unreadable)?);
@@ -265,11 +269,72 @@ fn token_text(argument: &str) -> Result<String, CommandError> {
             }
             read(&mut std::io::stdin().lock())
         }
-        // A token has two dots and no slash; a file that is there is meant.
-        path if Path::new(path).is_file() => fs::File::open(path).and_then(|mut file| read(&mut file)),
-        token => return Ok(token.trim().to_owned()),
+        // What is there is meant, a pipe as well: /dev/fd/63 is how a shell passes `<(…)`.
+        token if is_token(token) && !Path::new(token).exists() => return Ok(token.trim().to_owned()),
+        path => fs::File::open(path).and_then(|mut file| read(&mut file)),
     };
     text.map_err(|error| {
-        CommandError::unusable(format_args!("cannot read the token from {argument}: {error}"))
+        let named: String = argument.chars().take(64).collect();
+        CommandError::unusable(format_args!(
+            "cannot read the token from {named}: {error} (a token itself has two dots and no slash)"
+        ))
     })
+}
+
+/// Whether an argument is meant as a token and not as a path: it has two dots and no slash.
+fn is_token(argument: &str) -> bool {
+    !argument.contains('/') && argument.matches('.').count() == 2
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Irgw {
+        #[command(flatten)]
+        m2m: M2mArgs,
+    }
+
+    fn refused(words: &[&str]) -> (u8, String) {
+        let args = Irgw::try_parse_from([&["m2m"], words].concat()).unwrap();
+        let error = run(&args.m2m, time(1_800_000_000), &mut Vec::new()).unwrap_err();
+        (error.exit_code(), error.to_string())
+    }
+
+    #[test]
+    fn mistyped_path_is_a_file_that_cannot_be_read() {
+        for path in ["token.jwt", "absent", "absent/a.b.c", "/dev/fd/no.such.thing", ""] {
+            let (code, message) = refused(&["inspect", path]);
+            assert_eq!(code, 2, "{path}: {message}");
+            assert!(message.starts_with(&format!("cannot read the token from {path}: ")), "{message}");
+        }
+        assert_eq!(refused(&["inspect", "a.b.c"]).0, 1);
+        assert_eq!(refused(&["inspect", "Bearer a.b.c"]).0, 1);
+    }
+
+    #[test]
+    fn token_is_read_from_a_pipe() {
+        use std::os::fd::AsRawFd;
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"a.b.c\n").unwrap();
+        drop(writer);
+        assert_eq!(token_text(&format!("/dev/fd/{}", reader.as_raw_fd())), Ok("a.b.c".to_owned()));
+    }
+
+    #[test]
+    fn certificate_that_is_refused_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tui.pem");
+        fs::write(&path, "no certificate").unwrap();
+        let path = path.to_str().unwrap();
+        for words in [
+            &["verify", "a.b.c", "--issuer", "i", "--certificate", path][..],
+            &["sign", "--key", path, "--issuer", "i", "--certificate", path],
+        ] {
+            assert!(refused(words).1.starts_with(&format!("refused by M2M-8: {path}: ")));
+        }
+    }
 }
