@@ -21,7 +21,8 @@ pub struct Options {
     /// Whether a SHA-1 thumbprint is taken for every credential. Where it is refused, a credential whose own enrolment
     /// accepts it is found all the same (M2M-3).
     pub legacy_sha1_thumbprint: LegacySha1,
-    /// How much memory remembered tokens may take, in bytes; about 1,500 a token. 0 remembers none.
+    /// How much memory remembered tokens may take, in bytes; about 1,500 a token. 0 remembers none. Below
+    /// 34 KiB the longest tokens do not fit.
     pub cache_limit_bytes: usize,
 }
 
@@ -71,7 +72,7 @@ pub struct Accepted {
 impl M2m {
     /// An authenticator over these enrolled certificates.
     pub fn new(certs: Arc<dyn SigningCerts>, options: Options) -> M2m {
-        let cache = Cache::new(options.cache_limit_bytes);
+        let cache = Cache::new(options.cache_limit_bytes, options.skew);
         M2m { certs, options, cache }
     }
 

@@ -4,10 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use irgw_core::{Thumbprint, UnixTime};
 
 use crate::token::Claims;
+use crate::verify::has_expired;
 
 /// What is remembered of a token: "the signature is good", under which revision of which credential, and the claims.
 ///
@@ -28,6 +30,7 @@ pub(crate) struct Cache {
     seed: RandomState,
     shards: Box<[Mutex<Shard>]>,
     shard_limit_bytes: usize,
+    skew: Duration,
 }
 
 /// What a cache did since it was made.
@@ -47,9 +50,12 @@ pub struct CacheCounts {
 }
 
 impl Cache {
-    pub(crate) fn new(limit_bytes: usize) -> Cache {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect();
-        Cache { seed: RandomState::new(), shards, shard_limit_bytes: limit_bytes / SHARDS }
+    /// A cache of so many bytes, for tokens that are good until `exp` and `skew` have passed.
+    pub(crate) fn new(limit_bytes: usize, skew: Duration) -> Cache {
+        // A small cache has fewer shards, so that each has room for the longest token.
+        let count = (limit_bytes / SHARD_LEAST_BYTES).clamp(1, SHARDS_MOST);
+        let shards = (0..count).map(|_| Mutex::new(Shard::default())).collect();
+        Cache { seed: RandomState::new(), shards, shard_limit_bytes: limit_bytes / count, skew }
     }
 
     /// What is remembered of `token`.
@@ -81,7 +87,7 @@ impl Cache {
                 shard.queue.push_back(hash);
             }
         }
-        while shard.bytes > self.shard_limit_bytes || shard.oldest_has_expired(now) {
+        while shard.bytes > self.shard_limit_bytes || shard.oldest_has_expired(now, self.skew) {
             shard.forget_oldest();
         }
     }
@@ -133,9 +139,10 @@ struct Slot {
 }
 
 impl Shard {
-    fn oldest_has_expired(&self, now: UnixTime) -> bool {
+    /// Whether the oldest is good no more, by the measure of [`crate::verify`]: until then somebody may use it.
+    fn oldest_has_expired(&self, now: UnixTime, skew: Duration) -> bool {
         let oldest = self.queue.front().and_then(|hash| self.slots.get(hash));
-        oldest.is_some_and(|slot| slot.known.claims.expires_at < now)
+        oldest.is_some_and(|slot| has_expired(slot.known.claims.expires_at, now, skew))
     }
 
     fn forget_oldest(&mut self) {
@@ -170,6 +177,8 @@ fn cost_bytes(token: &str) -> usize {
     2 * token.len() + SLOT_BYTES
 }
 
-const SHARDS: usize = 64;
+const SHARDS_MOST: usize = 64;
+/// What a shard has at least where there are several: room for the longest token takes 33,152.
+const SHARD_LEAST_BYTES: usize = 64 * 1024;
 /// A place in the map and in the queue, and the counters and lengths of what is in it, rounded up.
 const SLOT_BYTES: usize = 384;

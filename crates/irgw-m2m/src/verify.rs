@@ -106,10 +106,15 @@ pub(crate) fn check_own_times(times: Times, now: UnixTime, skew: Duration) -> Re
     if times.not_before.is_some_and(|not_before| not_before > latest) {
         return Err(Error::Times(TimeFault::NotYetValid));
     }
-    if now.as_secs() >= expires.saturating_add(skew.as_secs()) {
+    if has_expired(times.expires_at, now, skew) {
         return Err(Error::Times(TimeFault::Expired));
     }
     Ok(())
+}
+
+/// M2M-6: whether `exp` has passed, beyond the skew.
+pub(crate) fn has_expired(expires_at: UnixTime, now: UnixTime, skew: Duration) -> bool {
+    now.as_secs() >= expires_at.as_secs().saturating_add(skew.as_secs())
 }
 
 /// M2M-6 with the certificate. No skew here: both times are the signer's own.

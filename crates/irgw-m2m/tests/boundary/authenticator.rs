@@ -198,6 +198,30 @@ fn expired_tokens_make_room() {
 }
 
 #[test]
+fn a_small_memory_remembers_too() {
+    for limit_bytes in [4 * 1024, 60 * 1024, 200 * 1024] {
+        let options = Options { cache_limit_bytes: limit_bytes, ..Options::default() };
+        let m2m = M2m::new(Enrolled::of([&*ES256]), options);
+        for _ in 0..2 {
+            assert!(m2m.judge(&ES256.token(), at(NOW)).is_ok());
+        }
+        // The signature is another each time, and so is the token.
+        assert_eq!(m2m.cache_counts().entries, 2, "{limit_bytes}");
+        assert!(m2m.cache_counts().bytes <= limit_bytes);
+    }
+}
+
+#[test]
+fn a_token_in_its_last_skew_is_remembered() {
+    let m2m = m2m(&Enrolled::of([&*ES256]));
+    let token = ES256.saying(&ES256.payload_at(NOW - 600, NOW));
+    for seconds in [1, 59] {
+        assert!(m2m.judge(&token, at(NOW + seconds)).is_ok());
+    }
+    assert_eq!(m2m.cache_counts().hits, 1);
+}
+
+#[test]
 fn a_remembered_token_is_not_printed_g01() {
     let m2m = m2m(&Enrolled::of([&*ES256]));
     let token = ES256.token();
