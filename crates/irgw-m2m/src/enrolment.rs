@@ -45,7 +45,7 @@ pub(crate) fn check(der: &[u8]) -> Result<SigningCert, Error> {
         key,
         not_before: at(not_before),
         not_after: at(not_after),
-        subject: printable(&cert.subject().to_string()),
+        subject: shown(&cert.subject().to_string()),
         serial: cert.raw_serial().iter().map(|byte| format!("{byte:02X}")).collect::<String>().into(),
     })
 }
@@ -160,13 +160,9 @@ fn significant(integer: &[u8]) -> &[u8] {
     integer.get(zeros..).unwrap_or_default()
 }
 
-/// Text for lists: control characters of a certificate must not reach a terminal.
-fn printable(text: &str) -> Box<str> {
-    text.chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .take(512)
-        .collect::<String>()
-        .into()
+/// Text for lists, cut short.
+fn shown(text: &str) -> Box<str> {
+    irgw_core::printable(text).chars().take(512).collect::<String>().into()
 }
 
 const LIMIT_BYTES: usize = 16 * 1024;

@@ -99,6 +99,5 @@ fn name(name: &X509Name<'_>) -> Arc<str> {
 const TEXT_LIMIT: usize = 256;
 
 fn printable(text: String) -> Arc<str> {
-    let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(clean).take(TEXT_LIMIT).collect::<String>().into()
+    irgw_core::printable(&text).chars().take(TEXT_LIMIT).collect::<String>().into()
 }

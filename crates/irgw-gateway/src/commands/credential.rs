@@ -12,7 +12,7 @@ use irgw_tls::IssuerPin;
 use serde_json::json;
 
 use super::certificate_file::read_certificate;
-use super::listing::{List, rfc3339};
+use super::listing::{List, rfc3339, shell_word};
 use super::{CommandError, ListArgs, PlaceArgs};
 use crate::services::ServiceTable;
 use grants::{Grant, GrantArgs, check_granted, in_words};
@@ -299,7 +299,8 @@ fn rotate(
     if before.revoked.is_some() {
         let message = format!(
             "{old} is revoked, so there is nothing to roll over: irgw credential add signing-cert --owner {} --issuer {}",
-            before.owner, before.issuer
+            shell_word(before.owner.as_str()),
+            shell_word(&before.issuer)
         );
         return Err(CommandError::refused(Rule::M2m8, message));
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use irgw_core::UnixTime;
+use irgw_core::{UnixTime, is_hidden, printable};
 use irgw_store::Page;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -97,14 +97,13 @@ impl List<'_> {
             writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         if let Some(next) = &self.next {
-            writeln!(out, "more: --after '{next}'")?;
+            writeln!(out, "more: --after {}", shell_word(next))?;
         }
         Ok(())
     }
 }
 
-/// A value as a cell. Names of parties may hold anything but control characters, subjects of certificates even those: none
-/// reaches a terminal.
+/// A value as a cell. What hides text or turns it round reaches no terminal.
 fn cell(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
@@ -113,7 +112,25 @@ fn cell(value: &Value) -> String {
         Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     };
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    printable(&text)
+}
+
+/// A text as one word for a shell, to be pasted: itself where no shell reads anything into it, else in quotes; in those of
+/// bash and zsh, with escapes, where some of it could not be seen.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
+    if text.bytes().all(plain) && !text.is_empty() {
+        return text.to_owned();
+    }
+    if !text.contains(is_hidden) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let escaped = text.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_hidden(c) => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 /// A time as people and programs read it: `2026-11-24T04:05:06Z`.
@@ -123,4 +140,33 @@ pub(crate) fn rfc3339(time: UnixTime) -> String {
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .and_then(|time| time.format(&Rfc3339).ok())
         .unwrap_or_else(|| format!("second {}", time.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_can_be_pasted() {
+        for (text, word) in [
+            ("kowhai", "kowhai"),
+            ("https://tui.example/m2m", "https://tui.example/m2m"),
+            ("", "''"),
+            ("Kōwhai Payroll", "'Kōwhai Payroll'"),
+            ("a'; rm -rf ~; '", r"'a'\''; rm -rf ~; '\'''"),
+            ("$(id)`id`", "'$(id)`id`'"),
+            ("~root", "'~root'"),
+            ("a'\u{202e}\\b", r"$'a\'\u202e\\b'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
+
+    #[test]
+    fn cell_turns_no_text_round() {
+        assert_eq!(
+            cell(&Value::String("a\u{202e}b\u{200b}\u{1b}[2J".into())),
+            "a\u{fffd}b\u{fffd}\u{fffd}[2J"
+        );
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use irgw_core::{Logon, Secret, UnixTime};
+use irgw_core::{Logon, Secret, UnixTime, printable};
 use irgw_m2m::inspect::{Case, Colons, Form, Names, Outcome, Spelling};
 use irgw_m2m::{Against, Credential, LegacySha1, NewToken, SigningCert, SigningKey};
 use serde::Serialize;
@@ -151,11 +151,11 @@ pub(crate) fn run(args: &M2mArgs, now: UnixTime, out: &mut impl Write) -> Result
                     credential.cert.subject(),
                     view.exp.saturating_sub(now.as_secs())
                 )?;
-                writeln!(out, "  sub         {}\n  iss         {}", view.sub, view.iss)?;
+                writeln!(out, "  sub         {}\n  iss         {}", view.sub, printable(&view.iss))?;
                 writeln!(
                     out,
                     "  startLogon  {}",
-                    view.start_logon.as_deref().unwrap_or("(the owner's own access)")
+                    view.start_logon.as_deref().map_or("(the owner's own access)".to_owned(), printable)
                 )?;
                 writeln!(out, "  iat, exp    {}, {}", view.iat, view.exp)?;
             }

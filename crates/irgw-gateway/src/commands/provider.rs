@@ -7,7 +7,7 @@ use irgw_core::{Logon, OwnerId, ProviderId, UnixTime};
 use irgw_store::Store;
 use serde_json::json;
 
-use super::listing::{List, rfc3339};
+use super::listing::{List, rfc3339, shell_word};
 use super::{CommandError, ListArgs, PlaceArgs};
 
 /// Providers, resource owners, and who may act for whom
@@ -135,6 +135,7 @@ pub(crate) fn run(
                 acts_for.iter().try_for_each(|owner| batch.link(id, owner, now))
             })?;
             writeln!(out, "provider {id} added")?;
+            let id = shell_word(id.as_str());
             writeln!(out, "next: irgw credential add client-cert --provider {id} --assign DOMAIN")?;
         }
         ProviderCommand::AddOwner { id, name, logon } => {
@@ -143,7 +144,7 @@ pub(crate) fn run(
                 logon.iter().try_for_each(|logon| batch.link_logon(id, logon, now))
             })?;
             writeln!(out, "resource owner {id} added")?;
-            writeln!(out, "next: irgw provider link PROVIDER --acts-for {id}")?;
+            writeln!(out, "next: irgw provider link PROVIDER --acts-for {}", shell_word(id.as_str()))?;
         }
         ProviderCommand::List { list } => list_providers(store, list, out)?,
         ProviderCommand::ListOwners { of, list } => list_owners(store, of.as_ref(), list, out)?,

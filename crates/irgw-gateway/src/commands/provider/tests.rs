@@ -92,7 +92,7 @@ fn long_list_says_where_it_goes_on() {
         run(&store, &format!("add {id}")).unwrap();
     }
     let first = run(&store, "list --limit 2").unwrap();
-    assert!(first.ends_with("more: --after 'b'\n"), "{first}");
+    assert!(first.ends_with("more: --after b\n"), "{first}");
     assert!(run(&store, "list --limit 2 --after b").unwrap().contains("\nc "));
     let json: serde_json::Value =
         serde_json::from_str(&run(&store, "list --limit 2 --json").unwrap()).unwrap();
