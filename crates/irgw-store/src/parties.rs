@@ -1,7 +1,7 @@
 //! Providers, resource owners, and what links them (ENV-1, M2M-7, M2M-9).
 
 use irgw_core::{Logon, OwnerId, ProviderId, UnixTime};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::column::{check_text, number, seconds, time_at, word};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
@@ -193,22 +193,20 @@ impl Store {
     /// # Errors
     /// Faults of the database.
     pub fn list_providers(&self, page: &Page) -> Result<Listed<Provider>, Error> {
-        let query = "SELECT id, name, since,
-               (SELECT count(*) FROM client_certs WHERE provider = providers.id AND revoked IS NULL),
-               (SELECT count(*) FROM acts_for WHERE provider = providers.id AND ended IS NULL)
-             FROM providers WHERE id > ?1 ORDER BY id LIMIT ?2";
+        self.read(|connection| providers(connection, None, page))
+    }
+
+    /// The providers that act for a resource owner (M2M-9), by id.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for the owner; faults of the database.
+    pub fn list_providers_of(&self, owner: &OwnerId, page: &Page) -> Result<Listed<Provider>, Error> {
         self.read(|connection| {
-            let mut query = connection.prepare_cached(query)?;
-            let rows = query.query_and_then(params![page.after, page.probe()], |row| {
-                Ok(Provider {
-                    id: word(row, 0)?,
-                    name: row.get(1)?,
-                    since: time_at(row, 2)?,
-                    client_certs: number(row, 3)?,
-                    owners: number(row, 4)?,
-                })
-            })?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |provider| provider.id.to_string()))
+            let mut owners = connection.prepare_cached("SELECT 1 FROM owners WHERE id = ?1")?;
+            match owners.exists([owner.as_str()])? {
+                true => providers(connection, Some(owner), page),
+                false => Err(Error::Unknown(Kind::Owner, owner.to_string())),
+            }
         })
     }
 
@@ -256,6 +254,33 @@ impl Store {
             Ok(page.cut(rows.collect::<Result<_, Error>>()?, Logon::to_string))
         })
     }
+}
+
+/// The providers by id: all, or those that act for one resource owner.
+fn providers(
+    connection: &Connection,
+    owner: Option<&OwnerId>,
+    page: &Page,
+) -> Result<Listed<Provider>, Error> {
+    let query = "SELECT id, name, since,
+           (SELECT count(*) FROM client_certs WHERE provider = providers.id AND revoked IS NULL),
+           (SELECT count(*) FROM acts_for WHERE provider = providers.id AND ended IS NULL)
+         FROM providers WHERE id > ?1 AND
+           (?3 IS NULL OR EXISTS (SELECT 1 FROM acts_for
+             WHERE owner = ?3 AND provider = providers.id AND ended IS NULL))
+         ORDER BY id LIMIT ?2";
+    let mut query = connection.prepare_cached(query)?;
+    let values = params![page.after, page.probe(), owner.map(OwnerId::as_str)];
+    let rows = query.query_and_then(values, |row| {
+        Ok(Provider {
+            id: word(row, 0)?,
+            name: row.get(1)?,
+            since: time_at(row, 2)?,
+            client_certs: number(row, 3)?,
+            owners: number(row, 4)?,
+        })
+    })?;
+    Ok(page.cut(rows.collect::<Result<_, Error>>()?, |provider| provider.id.to_string()))
 }
 
 const NAME_LIMIT_BYTES: usize = 256;

@@ -60,6 +60,9 @@ enum ProviderCommand {
     },
     /// List providers
     List {
+        /// Only those that act for this resource owner (M2M-9)
+        #[arg(long, value_name = "OWNER")]
+        acts_for: Option<OwnerId>,
         #[command(flatten)]
         list: ListArgs,
     },
@@ -146,7 +149,7 @@ pub(crate) fn run(
             writeln!(out, "resource owner {id} added")?;
             writeln!(out, "next: irgw provider link PROVIDER --acts-for {}", shell_word(id.as_str()))?;
         }
-        ProviderCommand::List { list } => list_providers(store, list, out)?,
+        ProviderCommand::List { acts_for, list } => list_providers(store, acts_for.as_ref(), list, out)?,
         ProviderCommand::ListOwners { of, list } => list_owners(store, of.as_ref(), list, out)?,
         ProviderCommand::ListLogons { owner, list } => list_logons(store, owner, list, out)?,
         ProviderCommand::Link { provider, acts_for } => {
@@ -177,8 +180,16 @@ pub(crate) fn run(
     Ok(())
 }
 
-fn list_providers(store: &Store, list: &ListArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let listed = store.list_providers(&list.page()?)?;
+fn list_providers(
+    store: &Store,
+    acts_for: Option<&OwnerId>,
+    list: &ListArgs,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let listed = match acts_for {
+        Some(owner) => store.list_providers_of(owner, &list.page()?)?,
+        None => store.list_providers(&list.page()?)?,
+    };
     let rows = listed.items.iter().map(|provider| {
         vec![
             json!(provider.id),

@@ -51,6 +51,27 @@ fn parties_are_added_linked_and_listed() {
     assert_eq!(run(&store, "list-logons tui").unwrap(), "LOGON\ntui.baker\ntui.clerk\n");
 }
 
+/// M2M-9: who acts for an owner is asked before a link is ended.
+#[test]
+fn providers_that_act_for_an_owner_are_listed() {
+    let store = Store::in_memory().unwrap();
+    run(&store, "add-owner tui").unwrap();
+    run(&store, "add kowhai --acts-for tui").unwrap();
+    run(&store, "add rata --acts-for-itself --acts-for tui").unwrap();
+    let listed = |line: &str| {
+        let json: serde_json::Value = serde_json::from_str(&run(&store, line).unwrap()).unwrap();
+        let ids = json["providers"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap());
+        ids.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("list --acts-for tui --json"), ["kowhai", "rata"]);
+    assert_eq!(listed("list --acts-for rata --json"), ["rata"]);
+    run(&store, "unlink rata --acts-for tui").unwrap();
+    assert_eq!(listed("list --acts-for tui --json"), ["kowhai"]);
+    assert_eq!(listed("list --json"), ["kowhai", "rata"]);
+    let refused = run(&store, "list --acts-for nobody").unwrap_err();
+    assert_eq!(refused, (1, "refused by ENV-1: there is no resource owner nobody".to_owned()));
+}
+
 #[test]
 fn links_end() {
     let store = Store::in_memory().unwrap();
