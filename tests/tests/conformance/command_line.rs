@@ -382,6 +382,11 @@ fn common_names_are_assigned(local: &Local) -> Result {
         &["credential", "add", "client-cert", "--provider", "assigned", "--common-name", taken],
     )?;
     ensure(again.code == Some(1), || format!("a name twice: {:?} {}", again.code, again.err))?;
+    let add = ["credential", "add", "client-cert", "--provider", "assigned", "--common-name", "foo"];
+    let odd = with_folder(local, &add)?;
+    ensure(odd.code == Some(0) && odd.err.contains("TLS-6"), || {
+        format!("a name that is not of IR's form: {:?} {}", odd.code, odd.err)
+    })?;
     let wildcard = [
         "credential",
         "add",
