@@ -1,5 +1,7 @@
 //! The published answers: what must stand beside a code (SPEC section 6). An oracle of its own, not the gateway's table.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -21,6 +23,9 @@ struct Table {
     answer: Vec<Row>,
 }
 
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| toml::from_str(include_str!("../answers.toml")).expect("a unit test reads it"));
+
 #[derive(Deserialize)]
 struct Errors {
     errors: Vec<ErrorText>,
@@ -37,8 +42,7 @@ struct ErrorText {
 
 /// What is wrong with an answer that should carry `code` in `dialect`; nothing, when nothing is.
 pub(crate) fn compare(dialect: &str, code: &str, answer: &Answer) -> Vec<String> {
-    let table: Table = toml::from_str(include_str!("../answers.toml")).expect("a unit test reads it");
-    let Some(row) = table.answer.into_iter().find(|row| row.dialect == dialect && row.code == code) else {
+    let Some(row) = TABLE.answer.iter().find(|row| row.dialect == dialect && row.code == code) else {
         return vec![format!("the case expects {code}, which {dialect} does not have")];
     };
     let mut wrong = Vec::new();
@@ -64,8 +68,8 @@ pub(crate) fn compare(dialect: &str, code: &str, answer: &Answer) -> Vec<String>
             [error] => {
                 check("the code", code, &error.code);
                 check("the text", &row.message, &error.message);
-                if let Some(kind) = row.kind {
-                    check("the type", &kind, &error.kind);
+                if let Some(kind) = &row.kind {
+                    check("the type", kind, &error.kind);
                 }
             }
             several => wrong.push(format!("there are {} errors, not one", several.len())),
