@@ -42,7 +42,7 @@ impl Program {
     }
 
     /// Whether its clock can be set.
-    fn has_a_clock_to_set(&self) -> bool {
+    pub(crate) fn has_a_clock_to_set(&self) -> bool {
         self.variable.is_some()
     }
 
@@ -67,6 +67,27 @@ pub struct Local {
     dev: Dev,
     _dev_process: Process,
     variants: Mutex<HashMap<String, Variant>>,
+}
+
+/// `tests/configurations/NAME.toml`.
+pub(crate) struct Overlay {
+    table: Table,
+    /// The runner sets the gateway's clock, which then stands.
+    pub(crate) clock_stands: bool,
+}
+
+impl Overlay {
+    pub(crate) fn read(name: &str) -> Result<Overlay, Error> {
+        let path = crate::folder().join("configurations").join(name).with_extension("toml");
+        let mut table = read_table(&path)?;
+        // What the runner itself is told; the gateway knows no such table.
+        let clock = table.remove("runner").and_then(|runner| runner.get("clock").cloned());
+        match clock.as_ref().map(Value::as_str) {
+            None => Ok(Overlay { table, clock_stands: false }),
+            Some(Some("stands")) => Ok(Overlay { table, clock_stands: true }),
+            Some(_) => Err(Error::content(path, "runner.clock can only be \"stands\"")),
+        }
+    }
 }
 
 /// A gateway in another configuration.
@@ -107,33 +128,18 @@ impl Local {
         &self.program
     }
 
-    /// The gateway with `tests/configurations/NAME.toml` laid over its configuration; started when first asked for. `None` when
-    /// the configuration wants a clock that stands still, and the program has none that can be set.
-    pub(crate) fn place(&self, name: &str) -> Result<Option<Arc<Place>>, Error> {
+    /// The gateway with `tests/configurations/NAME.toml` laid over its configuration; started when first asked for.
+    pub(crate) fn place(&self, name: &str) -> Result<Arc<Place>, Error> {
         let mut variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(variant) = variants.get(name) {
-            return Ok(Some(variant.place.clone()));
+            return Ok(variant.place.clone());
         }
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("configurations").join(name).with_extension("toml");
-        let mut overlay = read_table(&path)?;
-        // What the runner itself is told; the gateway knows no such table.
-        let clock = overlay.remove("runner").and_then(|runner| runner.get("clock").cloned());
-        let now = match clock.as_ref().and_then(Value::as_str) {
-            None => None,
-            Some("stands") if !self.program.has_a_clock_to_set() => return Ok(None),
-            Some("stands") => Some(crate::run::seconds_now()?),
-            Some(other) => {
-                return Err(Error::content(
-                    path,
-                    format_args!("runner.clock {other:?}; \"stands\" is allowed"),
-                ));
-            }
-        };
-        let (dev, process) = self.serve_at(name, overlay, now)?;
+        let overlay = Overlay::read(name)?;
+        let now = overlay.clock_stands.then(crate::run::seconds_now).transpose()?;
+        let (dev, process) = self.serve_at(name, overlay.table, now)?;
         let place = Arc::new(Place::of(&dev, now)?);
         variants.insert(name.to_owned(), Variant { place: place.clone(), _process: process });
-        Ok(Some(place))
+        Ok(place)
     }
 
     /// Starts `irgw serve` with `overlay` laid over the environment's own configuration, on ports of its own.

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::audit::AuditLog;
 use crate::case::{Case, Given, Reason};
-use crate::certificate::{ClientIdentity, thumbprints};
+use crate::certificate::{CertificateRecipe, ClientIdentity, thumbprints};
 use crate::dev::Dev;
 use crate::exchange::{Came, Endpoint, Session};
+use crate::local::Overlay;
 use crate::report::{CaseResult, Outcome, Report};
 use crate::requirements::Skips;
 use crate::template::Values;
@@ -64,6 +65,11 @@ impl Target {
     /// When `identity`, its `dev.json`, cannot be used.
     pub fn remote(identity: &Path, url: Option<&str>) -> Result<Target, Error> {
         let mut dev = Dev::read(identity)?;
+        if !dev.audit_log.is_file() {
+            let log = dev.audit_log.display();
+            let problem = format!("audit_log is {log}, which is not here; no case can be judged without it");
+            return Err(Error::content(identity, problem));
+        }
         if let Some(url) = url {
             let old = host(&dev.listeners.cloud.base_url).to_owned();
             let new = host(url).to_owned();
@@ -104,13 +110,28 @@ impl Target {
         endpoint.open(given, prepared.identity.as_ref(), prepared.authorization.as_deref(), &prepared.values)
     }
 
-    /// The gateway in a configuration; `None` where the runner cannot make it.
-    fn place(&self, configuration: Option<&str>) -> Result<Option<Arc<Place>>, Error> {
+    /// The gateway in a configuration.
+    fn place(&self, configuration: Option<&str>) -> Result<Arc<Place>, Error> {
         match (configuration, &self.local) {
-            (None, _) => Ok(Some(self.place.clone())),
-            (Some(_), None) => Ok(None),
             (Some(name), Some(local)) => local.place(name),
+            _ => Ok(self.place.clone()),
         }
+    }
+
+    /// What a case needs and the runner cannot make here.
+    fn lacks(&self, case: &Case) -> Result<Option<&'static str>, Error> {
+        let configuration = case.text.configuration.as_deref().map(Overlay::read).transpose()?;
+        let clock_stands = configuration.as_ref().is_some_and(|overlay| overlay.clock_stands);
+        let has_clock = self.local.as_ref().is_some_and(|local| local.program().has_a_clock_to_set());
+        let revoked =
+            matches!(&case.text.given.certificate, CertificateRecipe::Issued(changes) if changes.revoked);
+        let has_list = self.dev.client_ca.crl.as_ref().is_some_and(|path| path.is_file());
+        let lacking = [
+            (clock_stands && !has_clock, "needs a clock that stands"),
+            (configuration.is_some() && self.local.is_none(), "needs a configuration of its own"),
+            (revoked && !has_list, "needs the client CA's revocation list"),
+        ];
+        Ok(lacking.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what))
     }
 }
 
@@ -170,11 +191,7 @@ pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
     } else if !case.text.environments.contains(&target.environment()) {
         Outcome::OtherEnvironment
     } else {
-        match target.place(case.text.configuration.as_deref()) {
-            Ok(Some(place)) => within(target, &place, case),
-            Ok(None) => Outcome::NotRunnableRemotely { reason: "needs a configuration of its own".into() },
-            Err(error) => Outcome::Failed { came: "nothing".into(), wrong: vec![causes(&error)] },
-        }
+        here(target, case).unwrap_or_else(|error| failed(&error))
     };
     CaseResult {
         name: case.name.clone(),
@@ -187,22 +204,30 @@ pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
     }
 }
 
+fn here(target: &Target, case: &Case) -> Result<Outcome, Error> {
+    if let Some(reason) = target.lacks(case)? {
+        return Ok(Outcome::NotRunnableRemotely { reason: reason.into() });
+    }
+    let place = target.place(case.text.configuration.as_deref())?;
+    within(target, &place, case)
+}
+
+fn failed(error: &Error) -> Outcome {
+    Outcome::Failed { came: "nothing".into(), wrong: vec![causes(error)] }
+}
+
 /// Tries until it comes out as expected, or the case's time is over.
-fn within(target: &Target, place: &Place, case: &Case) -> Outcome {
-    let failed = |error: &Error| Outcome::Failed { came: "nothing".into(), wrong: vec![causes(error)] };
-    let prepared = match prepare(target, place, &case.text.given, &case.name) {
-        Ok(prepared) => prepared,
-        Err(error) => return failed(&error),
-    };
+fn within(target: &Target, place: &Place, case: &Case) -> Result<Outcome, Error> {
+    let prepared = prepare(target, place, &case.text.given, &case.name)?;
     let deadline = Instant::now() + Duration::from_secs(case.text.expect.within_seconds);
     loop {
         let outcome = match once(target, place, case, &prepared) {
-            Ok((came, wrong)) if wrong.is_empty() => return Outcome::Passed { came },
+            Ok((came, wrong)) if wrong.is_empty() => return Ok(Outcome::Passed { came }),
             Ok((came, wrong)) => Outcome::Failed { came, wrong },
             Err(error) => failed(&error),
         };
         if Instant::now() >= deadline {
-            return outcome;
+            return Ok(outcome);
         }
         // The gateway looks at its files now and then; there is nothing to wake us.
         std::thread::sleep(Duration::from_millis(100));
@@ -353,4 +378,53 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `dev.json` of a gateway elsewhere, in a folder of its own.
+    fn identity(name: &str) -> std::path::PathBuf {
+        let folder = std::env::temp_dir().join(format!("irgw-tests-remote-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let listener =
+            serde_json::json!({ "base_url": "https://127.0.0.1:4046", "ca_file": folder.join("ca.pem") });
+        let dev = serde_json::json!({
+            "environment": "test",
+            "audit_log": folder.join("audit.log"),
+            "listeners": { "cloud": listener, "desktop": listener },
+            "client_ca": { "certificate": "ca.pem", "key": "ca.key", "crl": folder.join("ca.crl") },
+            "providers": [],
+        });
+        std::fs::write(folder.join("dev.json"), dev.to_string()).unwrap();
+        std::fs::write(folder.join("ca.pem"), "").unwrap();
+        folder
+    }
+
+    #[test]
+    fn target_without_its_audit_log_is_refused_at_once() {
+        let folder = identity("without-log");
+        let error = Target::remote(&folder.join("dev.json"), None).unwrap_err();
+        assert!(error.to_string().contains("audit_log"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_target_elsewhere_lacks_is_said() {
+        let folder = identity("lacking");
+        std::fs::write(folder.join("audit.log"), "").unwrap();
+        let target = Target::remote(&folder.join("dev.json"), None).unwrap();
+        for (what, reason) in [
+            ("configuration = \"clock-stands\"", Some("needs a clock that stands")),
+            ("configuration = \"throttled\"", Some("needs a configuration of its own")),
+            ("[given.certificate]\nrevoked = true", Some("needs the client CA's revocation list")),
+            ("", None),
+        ] {
+            let text = format!("rule = \"TLS-9\"\ntitle = \"A case\"\n{what}\n[expect]\nstatus = 200");
+            let case = Case { name: "a/case".into(), text: toml::from_str(&text).unwrap() };
+            assert_eq!(target.lacks(&case).unwrap(), reason, "{what}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

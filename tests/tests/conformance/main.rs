@@ -96,6 +96,10 @@ fn one(
         Outcome::Skipped { reason } => Ok(skipped(&reason)),
         Outcome::Failed { came, wrong } => {
             let wrong = wrong.join("\n  ");
+        // Another binary has no clock that can be set.
+        Outcome::NotRunnableRemotely { reason } if std::env::var_os("IRGW_BIN").is_some() => {
+            Ok(skipped(&reason))
+        }
             Err(format!("{}: {}\n  came back: {came}\n  {wrong}", case.text.rule, case.text.title).into())
         }
         other => Err(format!("a local run must run every case, and this came out as {other:?}").into()),
