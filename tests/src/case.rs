@@ -112,7 +112,7 @@ pub struct Request {
     pub raw: Option<String>,
     /// HTTP/2 header fields in their order, instead of all of the above.
     pub h2: Option<Vec<(String, String)>>,
-    /// How often it is sent over the one connection; each answer must be as expected, or the last if `expect.last`.
+    /// How often it is sent over the one connection; each answer must be as expected.
     pub times: usize,
 }
 
@@ -138,16 +138,25 @@ pub struct Expect {
     /// The handshake's end.
     #[serde(default)]
     pub handshake: Option<Handshake>,
-    /// The status; the answer of the last request, if there are several.
+    /// Whether an earlier session was resumed.
+    #[serde(default)]
+    pub resumed: Option<bool>,
+    /// The status of every answer; `0`: no answer but the end of the connection, or of the HTTP/2 stream.
     #[serde(default)]
     pub status: Option<u16>,
-    /// The status of every request before the last; *default* the same.
+    /// The status of every answer before the last, which alone is then judged in full; *default* the same.
     #[serde(default)]
     pub earlier_status: Option<u16>,
-    /// Several statuses are right, or no answer but the connection's end (`0`): for requests that RFC 9112 lets a server
-    /// refuse in more than one way.
+    /// The rule that refuses before the last request; *default* the same.
+    #[serde(default)]
+    pub earlier_reason: Option<Reason>,
+    /// Several statuses are right: where the answer may be lost on the way, or RFC 9112 leaves the server a choice.
     #[serde(default)]
     pub any_status: Vec<u16>,
+    /// The HTTP layer refuses what it cannot read. Its answer names no rule and has no request id; the record has none either.
+    /// Over HTTP/2 it resets the stream, and there is no record.
+    #[serde(default)]
+    pub unread: bool,
     /// In whose words a refusal is told; *default* `suite`.
     #[serde(default)]
     pub dialect: Option<String>,
@@ -241,16 +250,21 @@ pub enum Shows {
 }
 
 impl Expect {
-    /// What the case shows.
-    pub fn shows(&self) -> Shows {
-        let answered = self.status.is_some_and(|status| (200..300).contains(&status));
+    /// What the case shows; `None` where it lets the target choose.
+    pub fn shows(&self) -> Option<Shows> {
+        let ways = self.any_status.iter().chain(&self.status);
+        let mut ways = ways.map(|status| if is_success(*status) { Shows::Accepted } else { Shows::Refused });
         match self.handshake {
-            Some(Handshake::Accepted) => Shows::Accepted,
-            Some(Handshake::Refused) => Shows::Refused,
-            None if answered => Shows::Accepted,
-            None => Shows::Refused,
+            Some(Handshake::Accepted) => Some(Shows::Accepted),
+            Some(Handshake::Refused) => Some(Shows::Refused),
+            None => ways.next().filter(|first| ways.all(|other| other == *first)),
         }
     }
+}
+
+/// 2xx (RFC 9110 §15.3).
+pub(crate) fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 impl Case {
@@ -270,6 +284,10 @@ impl Case {
             Some("`expect` needs `handshake`, `status` or `any_status`")
         } else if text.given.request.times == 0 {
             Some("`given.request.times` is 0")
+        } else if text.expect.handshake == Some(Handshake::Refused)
+            && text.expect.status.is_some_and(|status| status != 0)
+        {
+            Some("a refused handshake has no `status`")
         } else {
             None
         };
@@ -305,4 +323,21 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shows(expect: &str) -> Option<Shows> {
+        toml::from_str::<Expect>(expect).unwrap().shows()
+    }
+
+    #[test]
+    fn case_that_lets_the_target_choose_shows_nothing() {
+        assert_eq!(shows("any_status = [200, 417]"), None);
+        assert_eq!(shows("any_status = [431, 0]"), Some(Shows::Refused));
+        assert_eq!(shows("status = 204"), Some(Shows::Accepted));
+        assert_eq!(shows("handshake = \"accepted\"\nstatus = 403"), Some(Shows::Accepted));
+    }
 }

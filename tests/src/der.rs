@@ -101,7 +101,7 @@ pub(crate) fn time(seconds: i64) -> Vec<u8> {
 }
 
 /// The proleptic Gregorian date of a day since 1970-01-01.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     // Counted from 0000-03-01, so that a leap day is the last of its year.
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

@@ -46,6 +46,8 @@ pub(crate) struct Agreed {
     pub(crate) what: String,
     /// Whether an earlier session was resumed.
     pub(crate) resumed: bool,
+    /// The version field and the compression method of a ServerHello that was read byte by byte.
+    pub(crate) hello: Option<(u16, u8)>,
 }
 
 /// Where a listener is.
@@ -109,6 +111,7 @@ impl Endpoint {
                 HelloAnswer::Accepted { version, suite, compression } => Ok(Agreed {
                     what: format!("{version:04x} {suite:04x} {compression:02x}"),
                     resumed: false,
+                    hello: Some((version, compression)),
                 }),
                 HelloAnswer::Alert(number) => Err(format!("alert {number}")),
                 HelloAnswer::Closed => Err("closed".into()),
@@ -186,6 +189,7 @@ impl Endpoint {
         let agreed = Agreed {
             what: format!("{:?} {:?}", stream.conn.protocol_version(), stream.conn.negotiated_cipher_suite()),
             resumed: stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            hello: None,
         };
         let (answers, end) = converse(stream, &given.request, authorization, values)?;
         let by_hand = given.request.raw.is_some() || given.request.h2.is_some();
@@ -216,7 +220,7 @@ impl Endpoint {
         }
         let sni = given.tls.sni.as_deref().filter(|name| *name != "none").unwrap_or(&self.host);
         let mut connection =
-            ClientConnection::new(config.clone(), server_name(sni)?).map_err(Error::recipe)?;
+            ClientConnection::new(config.clone(), server_name(&values.text(sni)?)?).map_err(Error::recipe)?;
         while connection.is_handshaking() {
             match connection.complete_io(&mut tcp) {
                 Ok((0, 0)) => return Ok((local, Err("closed".into()))),

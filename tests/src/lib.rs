@@ -49,6 +49,7 @@ mod h2;
 
 mod judge;
 mod published;
+mod records;
 mod report;
 
 mod error;

@@ -112,7 +112,8 @@ impl Skips {
 pub fn gaps(requirements: &Requirements, cases: &[Case], skips: &Skips) -> Vec<String> {
     let mut gaps = Vec::new();
     let running = cases.iter().filter(|case| skips.reason(&case.name).is_none());
-    let shown: BTreeSet<_> = running.map(|case| (case.text.rule, case.text.expect.shows())).collect();
+    let shown: BTreeSet<_> =
+        running.filter_map(|case| Some((case.text.rule, case.text.expect.shows()?))).collect();
     for rule in requirements.rules() {
         for shows in [Shows::Accepted, Shows::Refused] {
             let skip = skips.rule.iter().find(|skip| (skip.rule, skip.shows) == (rule, shows));

@@ -16,10 +16,12 @@ use crate::local::Overlay;
 use crate::report::{CaseResult, Outcome, Report};
 use crate::requirements::Skips;
 use crate::template::Values;
-use crate::{Error, Local, judge};
+use crate::{Error, Local, judge, records};
 
 /// How long the gateway may take to write an audit record; it writes in batches of 100 ms.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
+/// How long to look for a record that must not come.
+const AUDIT_MOMENT: Duration = Duration::from_millis(300);
 
 /// What the cases are tried against.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Target {
     /// others.
     ///
     /// # Errors
-    /// When `identity`, its `dev.json`, cannot be used.
+    /// When `identity`, its `dev.json`, cannot be used, or the audit log that it names is not there.
     pub fn remote(identity: &Path, url: Option<&str>) -> Result<Target, Error> {
         let mut dev = Dev::read(identity)?;
         if !dev.audit_log.is_file() {
@@ -163,8 +165,9 @@ impl Selection {
 /// Tries the cases, a few at once, and reports.
 ///
 /// Beside what a case expects, this holds for every one: exactly one audit record for every answer and every refused
-/// handshake, with the decision and the rule; the answer's `X-Gateway-Reason` names the rule in `mock` and `test`, and is
-/// never there in `prod` (ERR-1); no backing service is asked before a refusal.
+/// handshake, with the decision and the rule, the time, the channel, the peer and the duration, and without the token; the
+/// answer's `X-Gateway-Reason` names the rule in `mock` and `test`, and is never there in `prod` (ERR-1); no backing service
+/// is asked before a refusal.
 pub fn run(target: &Target, cases: &[Case], skips: &Skips, selection: &Selection) -> Report {
     let waiting: Vec<&Case> = cases.iter().filter(|case| selection.takes(case)).collect();
     let waiting = Mutex::new(waiting.into_iter());
@@ -247,18 +250,19 @@ fn once(
         endpoint.exchange(given, with.identity.as_ref(), with.authorization.as_deref(), &with.values)?;
     let local = came.local.to_string();
     let ids: Vec<&str> = came.answers.iter().filter_map(|answer| answer.header("x-request-id")).collect();
-    // By the ids that the answers have; else by the connection's own address, which a later connection may have again.
-    // Behind a PROXY header the peer is whom it names, and the balancer is who connected.
+    // By the ids that the answers have, or by the connection's own address: a refused handshake has no id, and behind an
+    // address translation there is no such address. Behind a PROXY header the peer is whom it names, and the balancer is
+    // who connected.
     let ours = |record: &Value| {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
-        match ids.as_slice() {
-            [] => [text("peer"), text("balancer")].contains(&Some(local.as_str())),
-            ids => text("request_id").is_some_and(|id| ids.contains(&id)),
-        }
+        [text("peer"), text("balancer")].contains(&Some(local.as_str()))
+            || text("request_id").is_some_and(|id| ids.contains(&id))
     };
-    let count = if case.text.expect.any_status.is_empty() { came.answers.len().max(1) } else { 0 };
-    let records = place.audit.find(since, ours, count, AUDIT_PATIENCE);
-    let wrong = judge::compare(case, target.environment(), &came, &records, &with.values)?;
+    let records = match records::expected(case, &came) {
+        0 => place.audit.find(since, ours, 1, AUDIT_MOMENT),
+        count => place.audit.find(since, ours, count, AUDIT_PATIENCE),
+    };
+    let wrong = judge::compare(case, target.environment(), &came, &records, &with.values, &with.secrets)?;
     Ok((came_back(&came), wrong))
 }
 
@@ -267,6 +271,8 @@ struct Prepared {
     values: Values,
     identity: Option<ClientIdentity>,
     authorization: Option<String>,
+    /// What no audit record may hold.
+    secrets: Vec<String>,
 }
 
 fn prepare(target: &Target, place: &Place, given: &Given, name: &str) -> Result<Prepared, Error> {
@@ -281,7 +287,23 @@ fn prepare(target: &Target, place: &Place, given: &Given, name: &str) -> Result<
     let token = given.token.as_ref().map(|token| token.make(&target.dev, &mut values)).transpose()?;
     // A case that says itself where the token goes has no other field of it.
     let own_field = given.request.headers.iter().any(|line| line.contains("${token}"));
-    Ok(Prepared { values, identity, authorization: token.filter(|_| !own_field) })
+    let secrets = secrets(given, token.as_deref(), &values)?;
+    Ok(Prepared { values, identity, authorization: token.filter(|_| !own_field), secrets })
+}
+
+/// The credentials that the case presents. Such as could stand in a record by chance are too short to be one.
+fn secrets(given: &Given, token: Option<&str>, values: &Values) -> Result<Vec<String>, Error> {
+    let fields = given.request.headers.iter().filter_map(|line| line.split_once(':'));
+    let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let mut templates: Vec<&str> = fields.map(|(_, value)| value.trim()).collect();
+    if token.is_some() {
+        templates.extend(["${token}", "${signature}"]);
+    }
+    let texts = templates.into_iter().map(|template| values.text(template));
+    let mut secrets = texts.collect::<Result<Vec<_>, _>>()?;
+    secrets.extend(token.map(str::to_owned));
+    secrets.retain(|secret| secret.len() >= 16);
+    Ok(secrets)
 }
 
 /// Seconds since the Unix epoch.
@@ -341,7 +363,7 @@ fn expected(case: &Case) -> String {
         parts.push(format!("one of {:?}", expect.any_status));
     }
     parts.extend(expect.code.clone());
-    if expect.shows() == crate::Shows::Refused && expect.any_status.is_empty() {
+    if expect.shows() == Some(crate::Shows::Refused) {
         parts.push(match &expect.reason {
             Some(Reason::Rule(rule)) => rule.to_string(),
             Some(Reason::Any(rules)) => rules.iter().map(Rule::to_string).collect::<Vec<_>>().join("/"),
