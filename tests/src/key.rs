@@ -211,11 +211,13 @@ impl Key {
     /// The key as a TLS client uses it.
     pub(crate) fn tls(&self) -> Result<Arc<dyn SigningKey>, Error> {
         match self {
-            Key::P256(pkcs8) | Key::P384(pkcs8) | Key::Rsa(_, pkcs8) | Key::Ed25519(pkcs8) => {
+            Key::P256(pkcs8) | Key::P384(pkcs8) | Key::Rsa(_, pkcs8) => {
                 let der = PrivateKeyDer::Pkcs8(pkcs8.clone().into());
                 rustls::crypto::ring::sign::any_supported_type(&der).map_err(Error::recipe)
             }
             Key::P521(key) => Ok(Arc::new(TlsKey::P521(key.clone()))),
+            // Its own scheme is not offered, and rustls would then send no certificate at all.
+            Key::Ed25519(_) => Ok(Arc::new(TlsKey::Hollow(SignatureAlgorithm::ED25519))),
             Key::Hollow { algorithm, .. } => Ok(Arc::new(TlsKey::Hollow(*algorithm))),
         }
     }
