@@ -89,6 +89,9 @@ struct SkippedRule {
     rule: Rule,
     shows: Shows,
     reason: String,
+    /// The trial of `tests/conformance` that shows it instead.
+    #[serde(default)]
+    trial: Option<String>,
 }
 
 impl Skips {
@@ -108,8 +111,13 @@ impl Skips {
 }
 
 /// What is wrong with the coverage: a rule without an accepted or without a refused case and no skip that says why; a skip
-/// that matches nothing, or that nothing needs any more.
-pub fn gaps(requirements: &Requirements, cases: &[Case], skips: &Skips) -> Vec<String> {
+/// that matches nothing, that nothing needs any more, or whose trial is none of `trials`.
+pub fn gaps(
+    requirements: &Requirements,
+    cases: &[Case],
+    skips: &Skips,
+    trials: &BTreeSet<String>,
+) -> Vec<String> {
     let mut gaps = Vec::new();
     let running = cases.iter().filter(|case| skips.reason(&case.name).is_none());
     let shown: BTreeSet<_> =
@@ -145,5 +153,26 @@ pub fn gaps(requirements: &Requirements, cases: &[Case], skips: &Skips) -> Vec<S
     for skip in skips.rule.iter().filter(|skip| !requirements.rules().contains(&skip.rule)) {
         gaps.push(format!("the skip of {} matches no rule", skip.rule));
     }
+    let named = skips.rule.iter().filter_map(|skip| skip.trial.as_ref());
+    for trial in named.filter(|trial| !trials.contains(*trial)) {
+        gaps.push(format!("a skip names the trial {trial}, which there is not"));
+    }
     gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skip_that_names_no_trial_is_a_gap() {
+        let requirements: Requirements = toml::from_str("section = []").unwrap();
+        let skip = "[[rule]]\nrule = \"CN-1\"\nshows = \"refused\"\nreason = \"later\"\ntrial = \"a::b\"";
+        let skips: Skips = toml::from_str(skip).unwrap();
+        let named = |trials: BTreeSet<String>| {
+            gaps(&requirements, &[], &skips, &trials).iter().any(|gap| gap.contains("a::b"))
+        };
+        assert!(named(BTreeSet::new()));
+        assert!(!named(BTreeSet::from(["a::b".to_owned()])));
+    }
 }

@@ -1,14 +1,21 @@
 //! Whether the cases cover the rules, and say so truthfully.
 
+use std::collections::BTreeSet;
+
 use irgw_core::Rule;
 use irgw_tests::{Case, Requirements, Skips, folder, gaps};
 use libtest_mimic::Trial;
 
 use crate::environments::ensure;
 
-pub(crate) fn trials(cases: &[Case], skips: &Skips) -> Result<Vec<Trial>, irgw_tests::Error> {
+/// `others` are the names of all other trials.
+pub(crate) fn trials(
+    cases: &[Case],
+    skips: &Skips,
+    others: &BTreeSet<String>,
+) -> Result<Vec<Trial>, irgw_tests::Error> {
     let requirements = Requirements::read(&folder().join("requirements.toml"))?;
-    let missing = gaps(&requirements, cases, skips);
+    let missing = gaps(&requirements, cases, skips, others);
     // The authorization server and the file transfer have cases of their own when they are there.
     let later = |rule: &&Rule| {
         ["OA-", "SFTP-", "PGP-", "FILE-", "IRD-"].iter().any(|prefix| rule.id().starts_with(prefix))
