@@ -309,6 +309,9 @@ fn follow(
             desk.metrics.clear(ALARM);
             tracing::info!("the registry is confirmed again");
         }
+        Event::Reopened => {
+            tracing::warn!("the database, or its -wal or -shm, was exchanged; what is there now was opened")
+        }
         _ => {}
     })
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Error;
+use crate::connections::PATIENCE;
+use crate::files::Files;
 
 /// Where a database is; every connection to it is made here.
 #[derive(Debug, Clone)]
@@ -44,21 +45,16 @@ impl Location {
 
     /// Opens a connection to a database that exists, after a look at who else can read it.
     pub(crate) fn connect(&self) -> Result<Connection, Error> {
+        self.files()?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match self {
-            Location::File(path) => {
-                guard(path)?;
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                Connection::open_with_flags(path, flags)?
-            }
+            Location::File(path) => Connection::open_with_flags(path, flags)?,
             Location::Memory(name) => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-                    | OpenFlags::SQLITE_OPEN_CREATE
-                    | OpenFlags::SQLITE_OPEN_URI
-                    | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let flags = flags | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(name, flags)?
             }
         };
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.busy_timeout(PATIENCE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -66,25 +62,65 @@ impl Location {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.set_prepared_statement_cache_capacity(64);
+        open_companions(&connection)?;
         Ok(connection)
     }
 
-    /// Which file the path names now.
-    pub(crate) fn identity(&self) -> Result<FileIdentity, Error> {
+    /// Which files the path names now.
+    pub(crate) fn files(&self) -> Result<Files, Error> {
         match self {
-            Location::File(path) => guard(path),
-            Location::Memory(_) => Ok(FileIdentity::default()),
+            Location::File(path) => Files::at(path),
+            Location::Memory(_) => Ok(Files::default()),
         }
     }
 
-    /// Whether it is this program's, and brings it to the newest version.
-    pub(crate) fn prepare(&self, connection: &mut Connection) -> Result<(), Error> {
-        if self.version(connection)? == KNOWN {
+    /// Whether these are all the files that an open database has.
+    pub(crate) fn is_whole(&self, files: &Files) -> bool {
+        matches!(self, Location::Memory(_)) || files.are_complete()
+    }
+
+    /// Takes leave of `files`, which `connection` has open and which are no longer the ones at the path.
+    ///
+    /// Where the database was exchanged beside its companions, the log's content is written where it belongs, into the
+    /// file that was moved away, and the companions are removed: read with another database they would damage it.
+    pub(crate) fn part(&self, connection: &Connection, files: &Files) -> Result<(), Error> {
+        let Location::File(path) = self else { return Ok(()) };
+        let current = Files::at(path)?;
+        let left_behind = current.shared_companions(files, path);
+        if current.database == files.database || left_behind.is_empty() {
             return Ok(());
         }
-        if matches!(self, Location::File(_)) {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.busy_timeout(std::time::Duration::ZERO)?;
+        let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            return Err(Error::Busy);
         }
+        left_behind
+            .into_iter()
+            .try_for_each(|file| fs::remove_file(&file).map_err(|error| Error::File(file, error.kind())))
+    }
+
+    /// Whether it is this program's, of the newest version (or brings it there) and in write-ahead mode.
+    pub(crate) fn prepare(&self, connection: &mut Connection, existing: Existing) -> Result<(), Error> {
+        let version = self.version(connection)?;
+        if existing == Existing::Expected && version < KNOWN {
+            return Err(match version {
+                0 => Error::Foreign(self.path()),
+                found => Error::Older { found, known: KNOWN },
+            });
+        }
+        if matches!(self, Location::File(_)) {
+            // A copy that was put back may be in another mode.
+            let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            if mode != "wal" {
+                return Err(Error::Journal(mode));
+            }
+            open_companions(connection)?;
+        }
+        if version < KNOWN { self.migrate(connection) } else { Ok(()) }
+    }
+
+    fn migrate(&self, connection: &mut Connection) -> Result<(), Error> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Asked again under the lock: another process may have been faster.
         let version = self.version(&transaction)?;
@@ -94,7 +130,7 @@ impl Location {
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.commit()?;
-        Ok(())
+        settle(connection)
     }
 
     /// The database's version: 0 for an empty one.
@@ -127,40 +163,27 @@ pub(crate) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Erro
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// Refuses a file that others than its owner can read or write: it holds who may call, and as whom.
-fn guard(path: &Path) -> Result<FileIdentity, Error> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Absent(path.to_owned()),
-        kind => Error::File(path.to_owned(), kind),
-    })?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let mode = metadata.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(Error::Exposed { path: path.to_owned(), mode });
-        }
-        Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino() })
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
-        Ok(FileIdentity::default())
-    }
+/// Copies the write-ahead log into the database as far as its readers allow, and waits for none.
+pub(crate) fn settle(connection: &Connection) -> Result<(), Error> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
 }
 
-/// Tells one file from another at the same path. All are the same where the system has no such numbers, and in memory.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct FileIdentity {
-    device: u64,
-    inode: u64,
+/// The first read opens the write-ahead log and its shared memory.
+fn open_companions(connection: &Connection) -> Result<(), Error> {
+    Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?)
+}
+
+/// What is asked of a database that is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It is there, of this program's version: an empty file is refused, not filled.
+    Expected,
+    /// It is filled when it is empty, and brought to this program's version.
+    Prepared,
 }
 
 /// `irgw` in ASCII: marks the file as this program's.
 const APPLICATION_ID: i64 = 0x6972_6777;
-
-/// How long a connection waits for another one's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The step from each version to the next one; never changed once released, only added to.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];

@@ -83,10 +83,21 @@ pub enum Error {
         /// Its permission bits.
         mode: u32,
     },
-    /// The file is a database, and not one of this program.
+    /// What has this path is no file: a directory, say.
+    NoFile(PathBuf),
+    /// The file is not a database of this program.
     Foreign(PathBuf),
-    /// Another file took the database's place while it was in use.
+    /// Another file took the database's place, or its companions', while it was in use, and it cannot be opened yet.
     Replaced,
+    /// The database stays in another journal mode than `wal`.
+    Journal(String),
+    /// An earlier version of this program wrote the database, and it is not to be changed now.
+    Older {
+        /// The database's version.
+        found: i64,
+        /// The version that this program needs.
+        known: i64,
+    },
     /// A later version of this program wrote the database.
     Newer {
         /// The database's version.
@@ -128,8 +139,11 @@ impl Error {
             Error::Text { .. } | Error::PageSize(_) => None,
             Error::Absent(_)
             | Error::Exposed { .. }
+            | Error::NoFile(_)
             | Error::Foreign(_)
             | Error::Replaced
+            | Error::Journal(_)
+            | Error::Older { .. }
             | Error::Newer { .. }
             | Error::File(..)
             | Error::Busy
@@ -181,9 +195,21 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Error::Foreign(path) => write!(f, "{} is not a database of irgw", path.display()),
-            Error::Replaced => {
-                f.write_str("another file took the database's place while it was in use: start again")
-            }
+            Error::NoFile(path) => write!(f, "{} is not a file", path.display()),
+            Error::Replaced => f.write_str(
+                "another file took the database's place or its companions' (-wal, -shm), and what uses the old ones has not \
+                 ended",
+            ),
+            Error::Journal(mode) => write!(
+                f,
+                "the database stays in journal mode {mode}, not wal: it must be on a local disk, and no other program \
+                 may use it"
+            ),
+            Error::Older { found, known } => write!(
+                f,
+                "the database has version {found}, this program needs version {known}: irgw serve brings it there when it \
+                 starts"
+            ),
             Error::Newer { found, known } => write!(
                 f,
                 "the database has version {found}, this program knows versions up to {known}: use a newer irgw"

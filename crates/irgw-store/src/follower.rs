@@ -6,9 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
-use crate::database::{FileIdentity, Location};
+use crate::connections::{Connections, PATIENCE, Use};
 use crate::{Error, Refreshed, Registry, Store};
 
 /// Keeps a [`Registry`] up to date: asks the database whether it changed, every so often or when told to.
@@ -32,6 +30,9 @@ pub enum Event {
     Failed(Error),
     /// The database answers again.
     Recovered,
+    /// Other files took the database's place, or its companions', and were opened: a copy was put back, or somebody
+    /// removed the write-ahead log. [`Event::Changed`] follows when they say something else.
+    Reopened,
 }
 
 impl Follower {
@@ -42,23 +43,26 @@ impl Follower {
     /// follower's thread.
     ///
     /// # Errors
-    /// When the database cannot be opened once more, or no thread be had.
+    /// When no thread can be had.
     pub fn spawn(
         store: &Store,
         registry: Arc<Registry>,
         interval: Duration,
         mut report: impl FnMut(Event) + Send + 'static,
     ) -> Result<Follower, Error> {
-        let mut watch = Watch::open(store, registry)?;
+        let mut watch = Watch::new(store, registry);
         // Room for one: a second call while one waits is answered by the same look.
         let (wake, woken) = mpsc::sync_channel(1);
         let work = move || {
             let mut failed = None;
             loop {
                 match (watch.look(), &failed) {
-                    (Ok(refreshed), _) => {
+                    (Ok((reopened, refreshed)), _) => {
                         if failed.take().is_some() {
                             report(Event::Recovered);
+                        }
+                        if reopened {
+                            report(Event::Reopened);
                         }
                         if refreshed != Refreshed::Unchanged {
                             report(Event::Changed(refreshed));
@@ -99,39 +103,40 @@ impl Drop for Follower {
     }
 }
 
-/// A connection and what was last seen through it.
+/// What was last seen of the database.
 struct Watch {
     registry: Arc<Registry>,
-    location: Location,
-    identity: FileIdentity,
-    connection: Connection,
+    connections: Arc<Connections>,
+    generation: u64,
     /// `None`: not yet looked at.
     data_version: Option<i64>,
 }
 
 impl Watch {
-    fn open(store: &Store, registry: Arc<Registry>) -> Result<Watch, Error> {
-        let location = store.location().clone();
-        let (identity, connection) = (location.identity()?, store.connect()?);
-        Ok(Watch { registry, location, identity, connection, data_version: None })
+    fn new(store: &Store, registry: Arc<Registry>) -> Watch {
+        let connections = store.connections().clone();
+        Watch { registry, generation: connections.generation(), connections, data_version: None }
     }
 
-    /// Whether the database changed; brings the registry up to it.
-    fn look(&mut self) -> Result<Refreshed, Error> {
+    /// Whether the database was opened anew, and whether it changed; brings the registry up to it.
+    fn look(&mut self) -> Result<(bool, Refreshed), Error> {
+        // Before the files are compared: what is confirmed was true then.
         let asked = Instant::now();
-        // An open connection would not notice, and confirm a file that nobody writes to any more.
-        if self.location.identity()? != self.identity {
-            return Err(Error::Replaced);
+        let mut connection = self.connections.lend(Use::Follow, asked + PATIENCE)?;
+        let reopened = connection.generation() != self.generation;
+        if reopened {
+            // The number means something to the connection that gave it, and to no other.
+            self.data_version = None;
         }
-        let data_version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let data_version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
         if self.data_version == Some(data_version) {
             self.registry.confirm(asked);
-            return Ok(Refreshed::Unchanged);
+            return Ok((false, Refreshed::Unchanged));
         }
-        let transaction = self.connection.transaction()?;
+        let transaction = connection.transaction()?;
         let refreshed = self.registry.refresh_in(&transaction)?;
         drop(transaction);
-        self.data_version = Some(data_version);
-        Ok(refreshed)
+        (self.generation, self.data_version) = (connection.generation(), Some(data_version));
+        Ok((reopened, refreshed))
     }
 }

@@ -50,9 +50,11 @@
 
 mod client_certs;
 mod column;
+mod connections;
 mod database;
 mod digest;
 mod error;
+mod files;
 mod follower;
 mod page;
 mod parties;

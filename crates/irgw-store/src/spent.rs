@@ -4,6 +4,7 @@ use irgw_core::{Thumbprint, UnixTime};
 use rusqlite::params;
 
 use crate::column::seconds;
+use crate::connections::PATIENCE;
 use crate::digest::sha256;
 use crate::{Error, Store};
 
@@ -33,7 +34,7 @@ impl Store {
         expires: UnixTime,
         now: UnixTime,
     ) -> Result<Spent, Error> {
-        self.write(|transaction| {
+        self.write(PATIENCE, |transaction| {
             let insert = "INSERT INTO spent_tokens (credential, jti_digest, expires) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO NOTHING";
             let values = params![credential.0, sha256(jti.as_bytes()), seconds(expires)];

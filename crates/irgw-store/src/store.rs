@@ -1,24 +1,27 @@
-//! The store: one connection that writes, one that lists, and batches that happen wholly or not at all.
+//! The store: how it is opened, changed and read, and batches that happen wholly or not at all.
 
-use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction};
 
 use crate::Error;
-use crate::database::{self, Location};
+use crate::connections::{Connections, PATIENCE, Use};
+use crate::database::{self, Existing, Location};
 
 /// The gateway's state.
 ///
 /// Every method is one transaction: on disk when it returns, and in force on every node that follows the store
 /// ([`crate::Follower`]) within a second. Methods wait for the disk and for other processes' writes (at most five
 /// seconds, then [`Error::Busy`]): an asynchronous caller gives them a thread of their own. Any number of processes
-/// may open the same file.
+/// may open the same file, each through one store.
+///
+/// Where another file takes the database's place (a copy is put back), or somebody removes its write-ahead log, the next
+/// call opens what is there.
+#[derive(Debug)]
 pub struct Store {
-    location: Location,
-    writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+    connections: Arc<Connections>,
 }
 
 impl Store {
@@ -32,15 +35,16 @@ impl Store {
     pub fn open(path: &Path) -> Result<Store, Error> {
         let location = Location::File(path.to_owned());
         location.create()?;
-        Store::at(location)
+        Store::at(location, Existing::Prepared)
     }
 
-    /// Opens the database at `path`, which must be there: a command with a mistyped path is to fail, not to begin anew.
+    /// Opens the database at `path`, which must be there and of this program's version: a command with a mistyped path is
+    /// to fail, not to begin anew, and none changes the database under a gateway of an earlier version.
     ///
     /// # Errors
-    /// [`Error::Absent`], and as [`Store::open`].
+    /// [`Error::Absent`], [`Error::Older`], and as [`Store::open`].
     pub fn open_existing(path: &Path) -> Result<Store, Error> {
-        Store::at(Location::File(path.to_owned()))
+        Store::at(Location::File(path.to_owned()), Existing::Expected)
     }
 
     /// A new, empty database in memory, gone when the store and all that follows it are dropped.
@@ -48,14 +52,11 @@ impl Store {
     /// # Errors
     /// When the memory cannot be had.
     pub fn in_memory() -> Result<Store, Error> {
-        Store::at(Location::memory())
+        Store::at(Location::memory(), Existing::Prepared)
     }
 
-    fn at(location: Location) -> Result<Store, Error> {
-        let mut writer = location.connect()?;
-        location.prepare(&mut writer)?;
-        let reader = location.connect()?;
-        Ok(Store { location, writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    fn at(location: Location, existing: Existing) -> Result<Store, Error> {
+        Ok(Store { connections: Arc::new(Connections::open(location, existing)?) })
     }
 
     /// Does several things in one transaction: when `work` fails, none of them happened.
@@ -79,11 +80,19 @@ impl Store {
     /// # Errors
     /// What `work` returns, and faults of the database.
     pub fn batch<T>(&self, work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        self.write(|transaction| {
+        self.write(PATIENCE, |transaction| {
             let bump = "UPDATE revision SET value = value + 1 RETURNING value";
             let revision = transaction.prepare_cached(bump)?.query_row([], |row| row.get(0))?;
             work(&mut Batch { transaction, revision })
         })
+        .inspect(|_| self.settle())
+    }
+
+    /// Copies the log into the database as far as its readers allow, so that enrolment does not depend on the log's file.
+    fn settle(&self) {
+        // What is committed is committed: whoever cannot be waited for now is followed by another change.
+        let lent = self.connections.lend(Use::Write, Instant::now() + PATIENCE);
+        let _ = lent.and_then(|connection| database::settle(&connection));
     }
 
     /// The revision of the last change to enrolment; it only grows.
@@ -114,12 +123,16 @@ impl Store {
         })
     }
 
-    /// Runs `work` in a transaction that excludes other writers, and commits it when it succeeds.
+    /// Runs `work` in a transaction that excludes other writers, and commits it when it succeeds. Waits for other writers,
+    /// in this process and others, for `patience` in all.
     pub(crate) fn write<T>(
         &self,
+        patience: Duration,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut connection = lock(&self.writer);
+        let deadline = Instant::now() + patience;
+        let mut connection = self.connections.lend(Use::Write, deadline)?;
+        connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
         let transaction = database::begin(&mut connection)?;
         let value = work(&transaction)?;
         transaction.commit()?;
@@ -128,24 +141,13 @@ impl Store {
 
     /// Runs `work` over one consistent view of the database.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let mut connection = lock(&self.reader);
+        let mut connection = self.connections.lend(Use::Read, Instant::now() + PATIENCE)?;
         let transaction = connection.transaction()?;
         work(&transaction)
     }
 
-    /// Another connection to the same database.
-    pub(crate) fn connect(&self) -> Result<Connection, Error> {
-        self.location.connect()
-    }
-
-    pub(crate) fn location(&self) -> &Location {
-        &self.location
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(&self.location).finish()
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 }
 
@@ -162,9 +164,4 @@ pub(crate) fn revision(connection: &Connection) -> Result<u64, Error> {
     let mut query = connection.prepare_cached("SELECT value FROM revision")?;
     let value: i64 = query.query_row([], |row| row.get(0))?;
     u64::try_from(value).map_err(|_| Error::Corrupt(format!("the revision is {value}")))
-}
-
-/// A panic while the lock was held rolled its transaction back, so the connection is as good as before.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

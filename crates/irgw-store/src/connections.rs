@@ -1,0 +1,197 @@
+//! The connections of a store: lent to one thread at a time, after a bounded wait, and never to files that are gone.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::Error;
+use crate::database::{Existing, Location};
+use crate::files::Files;
+
+/// Three connections to one database: see [`Use`].
+///
+/// Before one is lent, the files at the database's path are compared with those that are open. When they are others
+/// (a copy was put back, or somebody removed the write-ahead log) all connections are closed, then opened anew: all,
+/// since SQLite lets the connections of one process to one file share what they know of its log.
+pub(crate) struct Connections {
+    location: Location,
+    desk: Mutex<Desk>,
+    returned: Condvar,
+}
+
+/// What a connection is lent for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Use {
+    /// Changes.
+    Write,
+    /// Listings and loading.
+    Read,
+    /// To ask whether something changed: never waits for a long listing.
+    Follow,
+}
+
+struct Desk {
+    /// The files that are open; `None` when opening them anew failed.
+    files: Option<Files>,
+    /// How often the connections were opened.
+    generation: u64,
+    writer: Option<Connection>,
+    reader: Option<Connection>,
+    follower: Option<Connection>,
+    lent: usize,
+}
+
+impl Connections {
+    /// Opens the database.
+    pub(crate) fn open(location: Location, existing: Existing) -> Result<Connections, Error> {
+        let mut desk =
+            Desk { files: None, generation: 0, writer: None, reader: None, follower: None, lent: 0 };
+        desk.open(&location, existing)?;
+        Ok(Connections { location, desk: Mutex::new(desk), returned: Condvar::new() })
+    }
+
+    /// Lends a connection; waits for it until `deadline`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] at the deadline, [`Error::Replaced`] when what uses files that are gone has not ended by then,
+    /// and what opening the database may fail with.
+    pub(crate) fn lend(&self, what: Use, deadline: Instant) -> Result<Lent<'_>, Error> {
+        let mut desk = self.desk();
+        loop {
+            let current = desk.files == Some(self.location.files()?);
+            if !current && desk.lent == 0 {
+                desk.leave(&self.location)?;
+                desk.open(&self.location, Existing::Expected)?;
+                continue;
+            }
+            if current && let Some(connection) = desk.place(what).take() {
+                desk.lent += 1;
+                let generation = desk.generation;
+                return Ok(Lent { from: self, what, generation, connection: Some(connection) });
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(if current { Error::Busy } else { Error::Replaced });
+            }
+            (desk, _) = self.returned.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// How often the connections were opened.
+    pub(crate) fn generation(&self) -> u64 {
+        self.desk().generation
+    }
+
+    /// A panic while this was held left every connection in its place or with its borrower.
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let desk = self.desk.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.location.files().ok() != desk.files {
+            // Nobody is left to be told when this fails.
+            let _ = desk.close_without_a_trace();
+        }
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.location.fmt(f)
+    }
+}
+
+impl Desk {
+    fn place(&mut self, what: Use) -> &mut Option<Connection> {
+        match what {
+            Use::Write => &mut self.writer,
+            Use::Read => &mut self.reader,
+            Use::Follow => &mut self.follower,
+        }
+    }
+
+    fn open(&mut self, location: &Location, existing: Existing) -> Result<(), Error> {
+        let before = location.files()?;
+        let mut writer = location.connect()?;
+        location.prepare(&mut writer, existing)?;
+        let (reader, follower) = (location.connect()?, location.connect()?);
+        // Each has read by now, so each has opened the companions.
+        let files = location.files()?;
+        if files.database != before.database || !location.is_whole(&files) {
+            return Err(Error::Replaced);
+        }
+        self.generation += 1;
+        (self.files, self.writer) = (Some(files), Some(writer));
+        (self.reader, self.follower) = (Some(reader), Some(follower));
+        Ok(())
+    }
+
+    /// Closes what is open to files that are no longer the database's.
+    fn leave(&mut self, location: &Location) -> Result<(), Error> {
+        if let (Some(files), Some(writer)) = (self.files, &self.writer) {
+            location.part(writer, &files)?;
+        }
+        self.close_without_a_trace()
+    }
+
+    /// Closes all without what SQLite does at the last closing, which is to copy the log into the database and remove
+    /// the file that has the log's name: neither belongs to this log any more.
+    fn close_without_a_trace(&mut self) -> Result<(), Error> {
+        self.files = None;
+        for place in [&mut self.writer, &mut self.reader, &mut self.follower] {
+            if let Some(connection) = place.take() {
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A connection that one thread has. It goes back when this is dropped.
+pub(crate) struct Lent<'a> {
+    from: &'a Connections,
+    what: Use,
+    generation: u64,
+    connection: Option<Connection>,
+}
+
+impl Lent<'_> {
+    /// How often the connections had been opened when this one was: another number, another connection.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("it is there until this is dropped")
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("it is there until this is dropped")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut desk = self.from.desk();
+        *desk.place(self.what) = self.connection.take();
+        desk.lent -= 1;
+        drop(desk);
+        self.from.returned.notify_all();
+    }
+}
+
+/// How long a change waits for others: for the threads of this process and for other processes together.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
