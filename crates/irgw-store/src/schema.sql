@@ -13,14 +13,14 @@ INSERT INTO revision (only, value) VALUES (1, 0);
 -- Parties (ENV-1) and what links them. Parties belong to no environment; their credentials do.
 
 CREATE TABLE providers (
-    id    TEXT PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 128),
-    name  TEXT NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 256),
+    id    TEXT PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 128),
+    name  TEXT NOT NULL CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 256),
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE owners (
-    id    TEXT PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 128),
-    name  TEXT NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 256),
+    id    TEXT PRIMARY KEY CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 128),
+    name  TEXT NOT NULL CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 256),
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -40,7 +40,7 @@ CREATE INDEX acts_for_by_revision ON acts_for (revision);
 -- Which myIR logon is linked to which resource owner (M2M-7).
 CREATE TABLE logons (
     owner    TEXT NOT NULL REFERENCES owners (id),
-    logon    TEXT NOT NULL CHECK (octet_length(logon) BETWEEN 1 AND 128),
+    logon    TEXT NOT NULL CHECK (length(CAST(logon AS BLOB)) BETWEEN 1 AND 128),
     since    INTEGER NOT NULL,
     ended    INTEGER,
     revision INTEGER NOT NULL,
@@ -51,7 +51,7 @@ CREATE INDEX logons_by_revision ON logons (revision);
 
 -- Client certificates by Common Name (TLS-6). The primary key is ENV-2: one name, one environment, for ever.
 CREATE TABLE client_certs (
-    common_name TEXT PRIMARY KEY CHECK (octet_length(common_name) BETWEEN 1 AND 255),
+    common_name TEXT PRIMARY KEY CHECK (length(CAST(common_name AS BLOB)) BETWEEN 1 AND 255),
     provider    TEXT NOT NULL REFERENCES providers (id),
     environment TEXT NOT NULL CHECK (environment IN ('mock', 'test', 'prod')),
     issuer_pin  BLOB CHECK (length(issuer_pin) = 32),
@@ -69,7 +69,7 @@ CREATE INDEX client_certs_by_revision ON client_certs (revision);
 -- What a client certificate opens by itself (TLS-12).
 CREATE TABLE client_cert_grants (
     common_name TEXT NOT NULL REFERENCES client_certs (common_name),
-    service     TEXT NOT NULL CHECK (octet_length(service) BETWEEN 1 AND 128),
+    service     TEXT NOT NULL CHECK (length(CAST(service AS BLOB)) BETWEEN 1 AND 128),
     PRIMARY KEY (common_name, service)
 ) STRICT, WITHOUT ROWID;
 
@@ -87,7 +87,7 @@ CREATE TABLE signing_certs (
     thumbprint      BLOB NOT NULL UNIQUE CHECK (length(thumbprint) = 32),
     thumbprint_sha1 BLOB NOT NULL UNIQUE CHECK (length(thumbprint_sha1) = 20),
     owner           TEXT NOT NULL REFERENCES owners (id),
-    issuer          TEXT NOT NULL CHECK (octet_length(issuer) BETWEEN 1 AND 1024),
+    issuer          TEXT NOT NULL CHECK (length(CAST(issuer AS BLOB)) BETWEEN 1 AND 1024),
     environment     TEXT NOT NULL CHECK (environment IN ('mock', 'test', 'prod')),
     legacy_sha1     INTEGER NOT NULL CHECK (legacy_sha1 IN (0, 1)),
     key_kind        TEXT NOT NULL,
