@@ -186,7 +186,7 @@ pub(crate) enum Existing {
 const APPLICATION_ID: i64 = 0x6972_6777;
 
 /// The step from each version to the next one; never changed once released, only added to.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("revisions.sql")];
 
 /// The version after the last step.
 const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -59,6 +59,7 @@ mod follower;
 mod page;
 mod parties;
 mod registry;
+mod revision;
 mod shards;
 mod signing_certs;
 mod snapshot;

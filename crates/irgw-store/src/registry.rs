@@ -10,8 +10,9 @@ use irgw_m2m::{Credential, SigningCerts};
 use irgw_tls::{Enrolment, Enrolments};
 use rusqlite::Connection;
 
+use crate::revision::Revision;
 use crate::snapshot::Snapshot;
-use crate::{Error, Store, store};
+use crate::{Error, Store};
 
 /// What enrolment says about one environment, in memory.
 ///
@@ -58,20 +59,20 @@ impl Registry {
         let asked = Instant::now();
         let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.snapshot.load();
-        let stored = store::revision(connection)?;
+        let stored = Revision::current(connection)?;
         let refreshed = if stored == current.revision {
             Refreshed::Unchanged
         } else {
-            let (next, rows) = if stored > current.revision {
+            let (next, rows) = if current.revision.precedes(connection)? {
                 current.advance(connection)?
             } else {
-                // An older revision than ours: the database was restored, so nothing that we know need be true.
+                // Another history than ours: a copy was put back, so nothing that we know need be true.
                 let next = Snapshot::load(connection, current.environment)?;
                 let rows = next.client_certs.len() + next.signing_certs.len();
                 (next, rows)
             };
             self.snapshot.store(Arc::new(next));
-            Refreshed::Changed { revision: stored, rows }
+            Refreshed::Changed { revision: stored.value, rows }
         };
         self.confirm(asked);
         Ok(refreshed)
@@ -98,7 +99,7 @@ impl Registry {
 
     /// The revision of the last change that was read.
     pub fn revision(&self) -> u64 {
-        self.snapshot.load().revision
+        self.snapshot.load().revision.value
     }
 
     /// How much there is.

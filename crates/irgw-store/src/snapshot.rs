@@ -8,16 +8,17 @@ use irgw_m2m::Credential;
 use irgw_tls::{Enrolment, IssuerPin};
 use rusqlite::{Connection, Row};
 
+use crate::Error;
 use crate::column::{self, word};
+use crate::revision::Revision;
 use crate::shards::Shards;
 use crate::signing_certs::{COLUMNS, certificate, legacy_sha1};
-use crate::{Error, store};
 
 /// What enrolment says about one environment, at one revision. Never changed: the next one shares what is the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) environment: Environment,
-    pub(crate) revision: u64,
+    pub(crate) revision: Revision,
     pub(crate) client_certs: Shards<Arc<str>, Entry<Enrolment>>,
     pub(crate) signing_certs: Shards<Thumbprint, Entry<Credential>>,
     pub(crate) by_sha1: Shards<[u8; 20], Entry<Credential>>,
@@ -67,7 +68,7 @@ impl Snapshot {
         let signing = count("signing_certs")?;
         let mut snapshot = Snapshot {
             environment,
-            revision: 0,
+            revision: Revision::default(),
             client_certs: Shards::with_room_for(count("client_certs")?),
             signing_certs: Shards::with_room_for(signing),
             by_sha1: Shards::with_room_for(signing),
@@ -80,7 +81,7 @@ impl Snapshot {
     /// Reads what changed since this snapshot; the next one. Also in a transaction.
     pub(crate) fn advance(&self, connection: &Connection) -> Result<(Snapshot, usize), Error> {
         let mut next = self.clone();
-        let rows = next.read(connection, Rows::Since(self.revision))?;
+        let rows = next.read(connection, Rows::Since(self.revision.value))?;
         Ok((next, rows))
     }
 
@@ -91,7 +92,7 @@ impl Snapshot {
             + self.read_signing_certs(connection, rows)?
             + self.read_providers_of_owners(connection, rows, &mut names)?
             + self.read_logons_of_owners(connection, rows)?;
-        self.revision = store::revision(connection)?;
+        self.revision = Revision::current(connection)?;
         Ok(changed)
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Transaction};
 use crate::Error;
 use crate::connections::{Connections, PATIENCE, Use};
 use crate::database::{self, Existing, Location};
+use crate::revision::Revision;
 
 /// The gateway's state.
 ///
@@ -81,8 +82,7 @@ impl Store {
     /// What `work` returns, and faults of the database.
     pub fn batch<T>(&self, work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>) -> Result<T, Error> {
         self.write(PATIENCE, |transaction| {
-            let bump = "UPDATE revision SET value = value + 1 RETURNING value";
-            let revision = transaction.prepare_cached(bump)?.query_row([], |row| row.get(0))?;
+            let revision = Revision::begin(transaction)?;
             work(&mut Batch { transaction, revision })
         })
         .inspect(|_| self.settle())
@@ -95,12 +95,12 @@ impl Store {
         let _ = lent.and_then(|connection| database::settle(&connection));
     }
 
-    /// The revision of the last change to enrolment; it only grows.
+    /// The revision of the last change to enrolment: it grows, unless an older copy is put back.
     ///
     /// # Errors
     /// Faults of the database.
     pub fn revision(&self) -> Result<u64, Error> {
-        self.read(revision)
+        self.read(|connection| Ok(Revision::current(connection)?.value))
     }
 
     /// Looks through the whole database for damage: minutes for a large one, so not at every start.
@@ -157,11 +157,4 @@ pub struct Batch<'a> {
     pub(crate) transaction: &'a Transaction<'a>,
     /// What the rows changed here are tagged with.
     pub(crate) revision: i64,
-}
-
-/// The revision that this connection sees.
-pub(crate) fn revision(connection: &Connection) -> Result<u64, Error> {
-    let mut query = connection.prepare_cached("SELECT value FROM revision")?;
-    let value: i64 = query.query_row([], |row| row.get(0))?;
-    u64::try_from(value).map_err(|_| Error::Corrupt(format!("the revision is {value}")))
 }

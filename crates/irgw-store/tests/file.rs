@@ -9,10 +9,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use irgw_core::Environment;
-use irgw_store::{ClientCertFilter, Error, Page, Registry, Store};
+use irgw_store::{ClientCertFilter, Error, Page, Refreshed, Registry, Store};
+use irgw_tls::Enrolments;
 use rusqlite::Connection;
+use rusqlite::backup::Backup;
 
 use support::{NOW, client_cert, furnish, signing_cert};
 
@@ -75,9 +78,9 @@ fn mistyped_path_does_not_begin_anew() {
 fn database_of_another_program_or_a_later_version_is_refused() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    folder.raw().pragma_update(None, "user_version", 2).unwrap();
+    folder.raw().pragma_update(None, "user_version", 3).unwrap();
     let refused = folder.open().unwrap_err();
-    assert_eq!(refused, Error::Newer { found: 2, known: 1 });
+    assert_eq!(refused, Error::Newer { found: 3, known: 2 });
     assert_eq!(refused.to_string().lines().count(), 1);
 
     let folder = Folder::new();
@@ -240,23 +243,116 @@ fn held_database_is_read_all_the_same() {
     furnish(&store);
     store.enrol_client_cert(&client_cert("p", "a.example"), NOW).unwrap();
     let raw = folder.raw();
-    raw.execute_batch("BEGIN IMMEDIATE; UPDATE revision SET value = 1000;").unwrap();
+    raw.execute_batch("BEGIN IMMEDIATE; INSERT INTO revisions VALUES (1000, 0);").unwrap();
     let registry = Registry::load(&store, Environment::Test).unwrap();
     assert_eq!(registry.size().client_certs, 1);
     assert_eq!(registry.revision(), store.revision().unwrap());
     raw.execute_batch("ROLLBACK").unwrap();
 }
 
-/// G07: a database that went back in time is read anew, wholly.
+/// G07: a copy that was put back into the open file is read anew, wholly, whatever number its revision has by then.
 #[test]
 fn restored_database_is_loaded_anew() {
+    // Behind what was loaded, at its number, beyond it.
+    for changes_since in 0..4 {
+        let folder = Folder::new();
+        let store = folder.open().unwrap();
+        furnish(&store);
+        store.enrol_client_cert(&client_cert("p", "kept.example"), NOW).unwrap();
+        let mut copy = Connection::open(folder.0.path().join("copy.sqlite")).unwrap();
+        let copied = |from: &Connection, to: &mut Connection| {
+            Backup::new(from, to).unwrap().run_to_completion(100, Duration::ZERO, None).unwrap();
+        };
+        copied(&folder.raw(), &mut copy);
+        for lost in ["lost-1.example", "lost-2.example"] {
+            store.enrol_client_cert(&client_cert("p", lost), NOW).unwrap();
+        }
+        let registry = Registry::load(&store, Environment::Test).unwrap();
+        assert_eq!(registry.size().client_certs, 3);
+
+        copied(&copy, &mut folder.raw());
+        for number in 0..changes_since {
+            let new = client_cert("p", &format!("new-{number}.example"));
+            store.enrol_client_cert(&new, NOW).unwrap();
+        }
+        assert_eq!(registry.refresh(&store).map(|refreshed| refreshed != Refreshed::Unchanged), Ok(true));
+        assert_eq!(registry.size().client_certs, 1 + changes_since, "{changes_since} changes since");
+        assert!(registry.by_common_name("lost-1.example").is_err());
+        assert_eq!(registry.refresh(&store), Ok(Refreshed::Unchanged));
+    }
+}
+
+/// The tags of revisions are kept within bounds; a reader that lags behind all of them reads everything.
+#[test]
+fn reader_that_lags_far_behind_reads_everything() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
     furnish(&store);
     store.enrol_client_cert(&client_cert("p", "a.example"), NOW).unwrap();
     let registry = Registry::load(&store, Environment::Test).unwrap();
     let raw = folder.raw();
-    raw.execute_batch("DELETE FROM client_certs; UPDATE revision SET value = 1;").unwrap();
-    registry.refresh(&store).unwrap();
-    assert_eq!((registry.revision(), registry.size().client_certs), (1, 0));
+    raw.execute_batch("INSERT INTO revisions VALUES (20000, 0)").unwrap();
+    store.enrol_client_cert(&client_cert("p", "b.example"), NOW).unwrap();
+    let kept: i64 = raw.query_row("SELECT count(*) FROM revisions", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 2);
+    assert_eq!(registry.refresh(&store), Ok(Refreshed::Changed { revision: 20_001, rows: 2 }));
+}
+
+/// A database of the first version is brought to this one by the gateway, and not by a command that runs beside it.
+#[test]
+fn database_of_an_earlier_version_is_migrated_by_open_alone() {
+    let folder = Folder::new();
+    let raw = folder.raw();
+    raw.execute_batch(include_str!("../src/schema.sql")).unwrap();
+    raw.execute_batch(
+        "UPDATE revision SET value = 7; PRAGMA user_version = 1; PRAGMA application_id = 0x69726777;",
+    )
+    .unwrap();
+    fs::set_permissions(folder.database(), fs::Permissions::from_mode(0o600)).unwrap();
+    let refused = Store::open_existing(&folder.database()).unwrap_err();
+    assert_eq!(refused, Error::Older { found: 1, known: 2 });
+    assert_eq!(folder.open().unwrap().revision(), Ok(7));
+    assert_eq!(Store::open_existing(&folder.database()).unwrap().revision(), Ok(7));
+}
+
+/// An empty file at the path of a database is none: to fill it would be to begin anew.
+#[test]
+fn empty_file_is_filled_by_open_alone() {
+    let folder = Folder::new();
+    fs::write(folder.database(), "").unwrap();
+    fs::set_permissions(folder.database(), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(Store::open_existing(&folder.database()).unwrap_err(), Error::Foreign(folder.database()));
+    assert_eq!(fs::metadata(folder.database()).unwrap().len(), 0);
+    drop(folder.open().unwrap());
+    assert!(Store::open_existing(&folder.database()).is_ok());
+}
+
+/// A copy may come back in another mode than the database had; in that mode readers keep writers waiting.
+#[test]
+fn write_ahead_mode_is_set_whenever_a_database_is_opened() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let mode = |pragma: &str| folder.raw().query_row(pragma, [], |row| row.get::<_, String>(0)).unwrap();
+    for open in [Store::open, Store::open_existing] {
+        assert_eq!(mode("PRAGMA journal_mode = DELETE"), "delete");
+        let store = open(&folder.database()).unwrap();
+        assert_eq!(mode("PRAGMA journal_mode"), "wal");
+        drop(store);
+    }
+}
+
+/// Debian 12's tool is of version 3.40: backups are made with what a system has.
+#[test]
+fn schema_is_read_by_an_older_sqlite() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let raw = folder.raw();
+    let newer: i64 = raw
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%octet_length%'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(newer, 0);
+    let check =
+        |id: &str| raw.execute("INSERT INTO providers (id, name, since) VALUES (?1, 'P', 0)", [id]).is_ok();
+    // 128 bytes in 64 letters, and one more.
+    assert!(check(&"ā".repeat(64)) && !check(&"ā".repeat(65)));
 }
