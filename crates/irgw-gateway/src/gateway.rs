@@ -250,7 +250,11 @@ fn desk(
         services: config.services.clone(),
         upstreams,
         policy,
-        spent: Arc::new(StoredTokens { store: store.clone(), skew: config.m2m.skew }),
+        spent: Arc::new(StoredTokens {
+            store: store.clone(),
+            skew: config.m2m.skew,
+            turns: Semaphore::new(SPENDING),
+        }),
         registry: registry.clone(),
         identity: IdentityTokens::new(key, &config.identity, config.environment),
         identity_header: config.identity.header.clone(),
@@ -320,7 +324,12 @@ fn follow(
 struct StoredTokens {
     store: Arc<Store>,
     skew: Duration,
+    turns: Semaphore,
 }
+
+/// How many tokens are being spent at once. Each holds a thread that others need too; beyond what a disk writes in the
+/// second that a request would wait, a refusal at once is the better answer.
+const SPENDING: usize = 256;
 
 impl SpentTokens for StoredTokens {
     fn spend(
@@ -328,7 +337,28 @@ impl SpentTokens for StoredTokens {
         token: &SingleUse,
         now: UnixTime,
     ) -> Result<Spent, Box<dyn std::error::Error + Send + Sync>> {
+        let _turn = self.turns.try_acquire().map_err(|_| "too many tokens are being spent at once")?;
         let until = Duration::from_secs(token.expires_at.as_secs()).saturating_add(self.skew);
         Ok(self.store.spend(&token.credential, &token.jti, UnixTime::since_unix_epoch(until), now)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread for each waiting request would leave none for name resolution and files.
+    #[test]
+    fn token_beyond_those_being_spent_is_refused_at_once() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let tokens = StoredTokens { store, skew: Duration::ZERO, turns: Semaphore::new(1) };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let token =
+            SingleUse { credential: irgw_core::Thumbprint([7; 32]), jti: "a".to_owned(), expires_at: now };
+        let other = tokens.turns.try_acquire().unwrap();
+        assert!(tokens.spend(&token, now).is_err());
+        drop(other);
+        assert_eq!(tokens.spend(&token, now).unwrap(), Spent::First);
+        assert_eq!(tokens.spend(&token, now).unwrap(), Spent::Again);
     }
 }

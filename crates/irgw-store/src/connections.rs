@@ -20,7 +20,10 @@ use crate::files::Files;
 pub(crate) struct Connections {
     location: Location,
     desk: Mutex<Desk>,
-    returned: Condvar,
+    /// Who waits for which connection: one is woken for one that came back.
+    writers: Condvar,
+    readers: Condvar,
+    followers: Condvar,
 }
 
 /// What a connection is lent for.
@@ -51,7 +54,9 @@ impl Connections {
         let mut desk =
             Desk { files: None, generation: 0, writer: None, reader: None, follower: None, lent: 0 };
         desk.open(&location, existing)?;
-        Ok(Connections { location, desk: Mutex::new(desk), returned: Condvar::new() })
+        let desk = Mutex::new(desk);
+        let [writers, readers, followers] = [(); 3].map(|()| Condvar::new());
+        Ok(Connections { location, desk, writers, readers, followers })
     }
 
     /// Lends a connection; waits for it until `deadline`.
@@ -62,22 +67,46 @@ impl Connections {
     pub(crate) fn lend(&self, what: Use, deadline: Instant) -> Result<Lent<'_>, Error> {
         let mut desk = self.desk();
         loop {
-            let current = desk.files == Some(self.location.files()?);
-            if !current && desk.lent == 0 {
-                desk.leave(&self.location)?;
-                desk.open(&self.location, Existing::Expected)?;
-                continue;
-            }
-            if current && let Some(connection) = desk.place(what).take() {
-                desk.lent += 1;
-                let generation = desk.generation;
-                return Ok(Lent { from: self, what, generation, connection: Some(connection) });
+            match self.try_lend(&mut desk, what) {
+                Ok(Some(lent)) => return Ok(lent),
+                Ok(None) => {}
+                Err(error) => {
+                    // Whoever waits behind is to hear of it too.
+                    self.waiting(what).notify_one();
+                    return Err(error);
+                }
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                let current = desk.files == Some(self.location.files()?);
                 return Err(if current { Error::Busy } else { Error::Replaced });
             }
-            (desk, _) = self.returned.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner);
+            (desk, _) = self.waiting(what).wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lends a connection that is there; `None`: it is not, or nothing may be lent before what is lent has come back.
+    fn try_lend(&self, desk: &mut Desk, what: Use) -> Result<Option<Lent<'_>>, Error> {
+        if desk.lent > 0 && desk.place(what).is_none() {
+            return Ok(None);
+        }
+        if desk.files != Some(self.location.files()?) {
+            if desk.lent > 0 {
+                return Ok(None);
+            }
+            desk.leave(&self.location)?;
+            desk.open(&self.location, Existing::Expected)?;
+        }
+        let Some(connection) = desk.place(what).take() else { return Ok(None) };
+        desk.lent += 1;
+        Ok(Some(Lent { from: self, what, generation: desk.generation, connection: Some(connection) }))
+    }
+
+    fn waiting(&self, what: Use) -> &Condvar {
+        match what {
+            Use::Write => &self.writers,
+            Use::Read => &self.readers,
+            Use::Follow => &self.followers,
         }
     }
 
@@ -188,8 +217,15 @@ impl Drop for Lent<'_> {
         let mut desk = self.from.desk();
         *desk.place(self.what) = self.connection.take();
         desk.lent -= 1;
+        let last = desk.lent == 0;
         drop(desk);
-        self.from.returned.notify_all();
+        self.from.waiting(self.what).notify_one();
+        if last {
+            // Nobody may have had a connection because all were awaited.
+            [&self.from.writers, &self.from.readers, &self.from.followers]
+                .into_iter()
+                .for_each(Condvar::notify_one);
+        }
     }
 }
 

@@ -107,7 +107,7 @@ pub enum Error {
     },
     /// The file could not be made or looked at.
     File(PathBuf, io::ErrorKind),
-    /// Another connection held the database for longer than the waiting time.
+    /// Others, in this process or another, held the database for longer than the waiting time.
     Busy,
     /// The disk is full.
     Full,
@@ -215,7 +215,7 @@ impl fmt::Display for Error {
                 "the database has version {found}, this program knows versions up to {known}: use a newer irgw"
             ),
             Error::File(path, kind) => write!(f, "{}: {kind}", path.display()),
-            Error::Busy => f.write_str("another process holds the database"),
+            Error::Busy => f.write_str("the database is in use by others for too long: try again"),
             Error::Full => f.write_str("the disk is full"),
             Error::Corrupt(what) => write!(f, "the database is damaged: {what}"),
             Error::Database { code, message } => write!(f, "the database failed ({code}): {message}"),

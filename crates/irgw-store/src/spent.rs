@@ -1,10 +1,11 @@
 //! Tokens that may be used once, and were (M2M-10).
 
+use std::time::Duration;
+
 use irgw_core::{Thumbprint, UnixTime};
 use rusqlite::params;
 
 use crate::column::seconds;
-use crate::connections::PATIENCE;
 use crate::digest::sha256;
 use crate::{Error, Store};
 
@@ -23,10 +24,11 @@ impl Store {
     /// [`Spent::First`] (M2M-10).
     ///
     /// `jti` may be of any length: 72 bytes are kept of it and its credential. `expires` is the second from which nobody
-    /// accepts the token any more (`exp` and the skew); some time after it the token is forgotten. Waits for the disk.
+    /// accepts the token any more (`exp` and the skew); some time after it the token is forgotten. Waits for the disk,
+    /// and for other writers a second at most: a request is waiting too.
     ///
     /// # Errors
-    /// Faults of the database: whether the token was spent is unknown, so the request must be refused.
+    /// [`Error::Busy`] and faults of the database: whether the token was spent is unknown, so the request must be refused.
     pub fn spend(
         &self,
         credential: &Thumbprint,
@@ -34,7 +36,7 @@ impl Store {
         expires: UnixTime,
         now: UnixTime,
     ) -> Result<Spent, Error> {
-        self.write(PATIENCE, |transaction| {
+        self.write(SPEND_PATIENCE, |transaction| {
             let insert = "INSERT INTO spent_tokens (credential, jti_digest, expires) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO NOTHING";
             let values = params![credential.0, sha256(jti.as_bytes()), seconds(expires)];
@@ -52,3 +54,6 @@ impl Store {
 
 /// How long a spent token is kept beyond its end: no node's clock is that wrong.
 const KEPT_SECONDS: i64 = 3600;
+
+/// How long a request waits for other writers.
+const SPEND_PATIENCE: Duration = Duration::from_secs(1);

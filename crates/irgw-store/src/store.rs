@@ -14,9 +14,9 @@ use crate::revision::Revision;
 /// The gateway's state.
 ///
 /// Every method is one transaction: on disk when it returns, and in force on every node that follows the store
-/// ([`crate::Follower`]) within a second. Methods wait for the disk and for other processes' writes (at most five
-/// seconds, then [`Error::Busy`]): an asynchronous caller gives them a thread of their own. Any number of processes
-/// may open the same file, each through one store.
+/// ([`crate::Follower`]) within a second. Methods wait for the disk, and for other threads' and processes' use of the
+/// database: five seconds in all ([`Store::spend`]: one), then [`Error::Busy`]. An asynchronous caller gives them a thread
+/// of their own. Any number of processes may open the same file, each through one store.
 ///
 /// Where another file takes the database's place (a copy is put back), or somebody removes its write-ahead log, the next
 /// call opens what is there.

@@ -9,10 +9,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use irgw_core::Environment;
-use irgw_store::{ClientCertFilter, Error, Page, Refreshed, Registry, Store};
+use irgw_core::{Environment, Thumbprint};
+use irgw_store::{ClientCertFilter, Error, Page, Refreshed, Registry, Spent, Store};
 use irgw_tls::Enrolments;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
@@ -248,6 +248,28 @@ fn held_database_is_read_all_the_same() {
     assert_eq!(registry.size().client_certs, 1);
     assert_eq!(registry.revision(), store.revision().unwrap());
     raw.execute_batch("ROLLBACK").unwrap();
+}
+
+/// The wait for other threads and the wait for other processes have one end: waiting requests do not wait in turn.
+#[test]
+fn waiting_for_a_held_database_is_bounded_for_all_together() {
+    let folder = Folder::new();
+    let store = folder.open().unwrap();
+    let raw = folder.raw();
+    raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                let spent = store.spend(&Thumbprint([7; 32]), &number.to_string(), NOW, NOW);
+                assert_eq!(spent, Err(Error::Busy));
+            });
+        }
+    });
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    raw.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.spend(&Thumbprint([7; 32]), "0", NOW, NOW), Ok(Spent::First));
 }
 
 /// G07: a copy that was put back into the open file is read anew, wholly, whatever number its revision has by then.
