@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::column::{self, seconds, time_at, time_if_any, word};
+use crate::parties::expect_provider;
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A Common Name to be enrolled.
@@ -60,7 +61,7 @@ impl Batch<'_> {
     /// [`Error::Unknown`] for the provider; [`Error::OtherEnvironment`], [`Error::Enrolled`] or [`Error::Revoked`] when
     /// the name was ever enrolled; [`Error::DiffersByCase`]; [`Error::NothingGranted`].
     pub fn enrol_client_cert(&mut self, new: &NewClientCert, now: UnixTime) -> Result<(), Error> {
-        self.expect_provider(&new.provider)?;
+        expect_provider(self.transaction, &new.provider)?;
         if new.grants.exclusive && new.grants.services.is_empty() {
             return Err(Error::NothingGranted);
         }
@@ -129,7 +130,7 @@ impl Batch<'_> {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn revoke_provider(&mut self, provider: &ProviderId, now: UnixTime) -> Result<usize, Error> {
-        self.expect_provider(provider)?;
+        expect_provider(self.transaction, provider)?;
         self.run(
             "UPDATE client_certs SET revoked = ?2, revision = ?3 WHERE provider = ?1 AND revoked IS NULL",
             params![provider.as_str(), seconds(now), self.revision],
@@ -221,7 +222,7 @@ impl Store {
     /// The enrolled Common Names, revoked ones too, by name.
     ///
     /// # Errors
-    /// Faults of the database.
+    /// [`Error::Unknown`] for the provider of the filter.
     pub fn list_client_certs(
         &self,
         filter: &ClientCertFilter,
@@ -243,6 +244,7 @@ impl Store {
         query.push_str(" ORDER BY common_name LIMIT ?");
         values.push(page.probe().into());
         self.read(|connection| {
+            filter.provider.as_ref().map_or(Ok(()), |provider| expect_provider(connection, provider))?;
             let mut query = connection.prepare_cached(&query)?;
             let rows = query.query_and_then(params_from_iter(values), |row| listed(connection, row))?;
             Ok(page.cut(rows.collect::<Result<_, Error>>()?, |cert| cert.common_name.to_string()))

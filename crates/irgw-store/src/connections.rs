@@ -148,9 +148,8 @@ impl Desk {
 
     fn open(&mut self, location: &Location, existing: Existing) -> Result<(), Error> {
         let before = location.files()?;
-        let mut writer = location.connect()?;
-        location.prepare(&mut writer, existing)?;
-        let (reader, follower) = (location.connect()?, location.connect()?);
+        let (writer, reader, follower) =
+            location.connections(existing).map_err(|error| location.explain(error))?;
         // Each has read by now, so each has opened the companions.
         let files = location.files()?;
         if files.database != before.database || !location.is_whole(&files) {

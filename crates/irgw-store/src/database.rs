@@ -6,11 +6,11 @@ use std::io;
 use std::path::PathBuf;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 
 use crate::Error;
 use crate::connections::PATIENCE;
-use crate::files::Files;
+use crate::files::{Files, users};
 
 /// Where a database is; every connection to it is made here.
 #[derive(Debug, Clone)]
@@ -43,9 +43,28 @@ impl Location {
         }
     }
 
-    /// Opens a connection to a database that exists, after a look at who else can read it.
-    pub(crate) fn connect(&self) -> Result<Connection, Error> {
-        self.files()?;
+    /// Opens three connections to a database that exists, and prepares it.
+    pub(crate) fn connections(
+        &self,
+        existing: Existing,
+    ) -> Result<(Connection, Connection, Connection), Error> {
+        let mut first = self.connect()?;
+        self.prepare(&mut first, existing)?;
+        Ok((first, self.connect()?, self.connect()?))
+    }
+
+    /// What a fault of the opening says about the file.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match (error, self) {
+            (Error::Database { code, .. }, Location::File(path)) if DENIALS.contains(&(code & 0xff)) => {
+                Error::Denied { path: path.clone(), users: users(path) }
+            }
+            (Error::Database { code: ffi::SQLITE_NOTADB, .. }, _) => Error::Foreign(self.path()),
+            (other, _) => other,
+        }
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match self {
             Location::File(path) => Connection::open_with_flags(path, flags)?,
@@ -54,6 +73,9 @@ impl Location {
                 Connection::open_with_flags(name, flags)?
             }
         };
+        if connection.is_readonly(rusqlite::MAIN_DB)? {
+            return Err(self.explain(Error::Database { code: ffi::SQLITE_READONLY, message: String::new() }));
+        }
         connection.busy_timeout(PATIENCE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -181,6 +203,9 @@ pub(crate) enum Existing {
     /// It is filled when it is empty, and brought to this program's version.
     Prepared,
 }
+
+/// How SQLite says that the system did not let it.
+const DENIALS: [i32; 4] = [ffi::SQLITE_CANTOPEN, ffi::SQLITE_PERM, ffi::SQLITE_READONLY, ffi::SQLITE_AUTH];
 
 /// `irgw` in ASCII: marks the file as this program's.
 const APPLICATION_ID: i64 = 0x6972_6777;

@@ -71,6 +71,8 @@ pub enum Error {
         /// How many bytes it may have.
         limit_bytes: usize,
     },
+    /// No page of this listing begins after such a key.
+    After(String),
     /// A page of a listing has 1 to this number of items.
     PageSize(usize),
 
@@ -85,6 +87,13 @@ pub enum Error {
     },
     /// What has this path is no file: a directory, say.
     NoFile(PathBuf),
+    /// The system lets this process not read and write the database, or make files beside it.
+    Denied {
+        /// The file.
+        path: PathBuf,
+        /// Who owns it, and who asks: the system's numbers of users, where it has them.
+        users: Option<[u32; 2]>,
+    },
     /// The file is not a database of this program.
     Foreign(PathBuf),
     /// Another file took the database's place, or its companions', while it was in use, and it cannot be opened yet.
@@ -136,10 +145,11 @@ impl Error {
             Error::NothingGranted => Some(Rule::Tls12),
             Error::TwoInForce { .. } | Error::NotItsPredecessor(_) => Some(Rule::M2m8),
             Error::OtherDer(_) => Some(Rule::M2m3),
-            Error::Text { .. } | Error::PageSize(_) => None,
+            Error::Text { .. } | Error::After(_) | Error::PageSize(_) => None,
             Error::Absent(_)
             | Error::Exposed { .. }
             | Error::NoFile(_)
+            | Error::Denied { .. }
             | Error::Foreign(_)
             | Error::Replaced
             | Error::Journal(_)
@@ -187,6 +197,9 @@ impl fmt::Display for Error {
             Error::Text { what, limit_bytes } => {
                 write!(f, "{what} is 1 to {limit_bytes} bytes of text without control characters")
             }
+            Error::After(key) => {
+                write!(f, "{key:?} is no key of this list: take the one at the end of the page before")
+            }
             Error::PageSize(limit) => write!(f, "a page has 1 to {limit} items"),
             Error::Absent(path) => write!(f, "there is no database at {}", path.display()),
             Error::Exposed { path, mode } => write!(
@@ -196,6 +209,13 @@ impl fmt::Display for Error {
             ),
             Error::Foreign(path) => write!(f, "{} is not a database of irgw", path.display()),
             Error::NoFile(path) => write!(f, "{} is not a file", path.display()),
+            Error::Denied { path, users } => {
+                write!(f, "{} cannot be read and written, or its folder not", path.display())?;
+                if let Some([owner, asking]) = users {
+                    write!(f, ": it belongs to user {owner}, and user {asking} asks")?;
+                }
+                f.write_str("; run this as the database's owner, who must be able to write the folder")
+            }
             Error::Replaced => f.write_str(
                 "another file took the database's place or its companions' (-wal, -shm), and what uses the old ones has not \
                  ended",
@@ -237,7 +257,7 @@ impl From<rusqlite::Error> for Error {
         match failure.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Busy,
             ErrorCode::DiskFull => Error::Full,
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Corrupt(message),
+            ErrorCode::DatabaseCorrupt => Error::Corrupt(message),
             _ => Error::Database { code: failure.extended_code, message },
         }
     }

@@ -77,6 +77,21 @@ impl Identity {
     }
 }
 
+/// Who owns the file, and who asks, where the system tells.
+pub(crate) fn users(path: &Path) -> Option<[u32; 2]> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // A process's own folder there belongs to its effective user.
+        Some([fs::metadata(path).ok()?.uid(), fs::metadata("/proc/self").ok()?.uid()])
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 #[cfg(unix)]
 fn guard(path: &Path, metadata: &fs::Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;

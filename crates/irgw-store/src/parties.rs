@@ -72,8 +72,8 @@ impl Batch<'_> {
     /// # Errors
     /// [`Error::Unknown`] for either party.
     pub fn link(&mut self, provider: &ProviderId, owner: &OwnerId, now: UnixTime) -> Result<(), Error> {
-        self.expect_provider(provider)?;
-        self.expect_owner(owner)?;
+        expect_provider(self.transaction, provider)?;
+        expect_owner(self.transaction, owner)?;
         let upsert = "INSERT INTO acts_for (owner, provider, since, revision) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (owner, provider) DO UPDATE
              SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE ended IS NOT NULL";
@@ -99,7 +99,7 @@ impl Batch<'_> {
     /// # Errors
     /// [`Error::Unknown`] for the owner.
     pub fn link_logon(&mut self, owner: &OwnerId, logon: &Logon, now: UnixTime) -> Result<(), Error> {
-        self.expect_owner(owner)?;
+        expect_owner(self.transaction, owner)?;
         let upsert = "INSERT INTO logons (owner, logon, since, revision) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (owner, logon) DO UPDATE
              SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE ended IS NOT NULL";
@@ -118,19 +118,6 @@ impl Batch<'_> {
             0 => Err(Error::Unknown(Kind::Logon, format!("{logon} of resource owner {owner}"))),
             _ => Ok(()),
         }
-    }
-
-    pub(crate) fn expect_provider(&self, id: &ProviderId) -> Result<(), Error> {
-        self.expect(Kind::Provider, "SELECT 1 FROM providers WHERE id = ?1", id.as_str())
-    }
-
-    pub(crate) fn expect_owner(&self, id: &OwnerId) -> Result<(), Error> {
-        self.expect(Kind::Owner, "SELECT 1 FROM owners WHERE id = ?1", id.as_str())
-    }
-
-    fn expect(&self, kind: Kind, query: &str, id: &str) -> Result<(), Error> {
-        let found = self.transaction.prepare_cached(query)?.query_row([id], |_| Ok(())).optional()?;
-        found.ok_or_else(|| Error::Unknown(kind, id.to_owned()))
     }
 
     /// Runs one statement; how many rows it changed.
@@ -193,27 +180,46 @@ impl Store {
     /// # Errors
     /// Faults of the database.
     pub fn list_providers(&self, page: &Page) -> Result<Listed<Provider>, Error> {
-        self.read(|connection| providers(connection, None, page))
+        self.providers(None, page)
     }
 
-    /// The providers that act for a resource owner (M2M-9), by id.
+    /// The providers that act for one resource owner (M2M-9), by id.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for the owner; faults of the database.
+    /// [`Error::Unknown`] for the owner.
     pub fn list_providers_of(&self, owner: &OwnerId, page: &Page) -> Result<Listed<Provider>, Error> {
+        self.providers(Some(owner), page)
+    }
+
+    fn providers(&self, of: Option<&OwnerId>, page: &Page) -> Result<Listed<Provider>, Error> {
+        let query = "SELECT id, name, since,
+               (SELECT count(*) FROM client_certs WHERE provider = providers.id AND revoked IS NULL),
+               (SELECT count(*) FROM acts_for WHERE provider = providers.id AND ended IS NULL)
+             FROM providers WHERE id > ?1 AND
+               (?3 IS NULL OR EXISTS (SELECT 1 FROM acts_for
+                 WHERE owner = ?3 AND provider = providers.id AND ended IS NULL))
+             ORDER BY id LIMIT ?2";
         self.read(|connection| {
-            let mut owners = connection.prepare_cached("SELECT 1 FROM owners WHERE id = ?1")?;
-            match owners.exists([owner.as_str()])? {
-                true => providers(connection, Some(owner), page),
-                false => Err(Error::Unknown(Kind::Owner, owner.to_string())),
-            }
+            of.map_or(Ok(()), |owner| expect_owner(connection, owner))?;
+            let mut query = connection.prepare_cached(query)?;
+            let values = params![page.after, page.probe(), of.map(OwnerId::as_str)];
+            let rows = query.query_and_then(values, |row| {
+                Ok(Provider {
+                    id: word(row, 0)?,
+                    name: row.get(1)?,
+                    since: time_at(row, 2)?,
+                    client_certs: number(row, 3)?,
+                    owners: number(row, 4)?,
+                })
+            })?;
+            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |provider| provider.id.to_string()))
         })
     }
 
     /// The resource owners, or those that one provider acts for, by id.
     ///
     /// # Errors
-    /// Faults of the database.
+    /// [`Error::Unknown`] for the provider.
     pub fn list_owners(&self, of: Option<&ProviderId>, page: &Page) -> Result<Listed<Owner>, Error> {
         let query = "SELECT id, name, since,
                (SELECT count(*) FROM acts_for WHERE owner = owners.id AND ended IS NULL),
@@ -224,6 +230,7 @@ impl Store {
                  WHERE provider = ?3 AND owner = owners.id AND ended IS NULL))
              ORDER BY id LIMIT ?2";
         self.read(|connection| {
+            of.map_or(Ok(()), |provider| expect_provider(connection, provider))?;
             let mut query = connection.prepare_cached(query)?;
             let values = params![page.after, page.probe(), of.map(ProviderId::as_str)];
             let rows = query.query_and_then(values, |row| {
@@ -243,11 +250,12 @@ impl Store {
     /// The logons that are linked to a resource owner.
     ///
     /// # Errors
-    /// Faults of the database.
+    /// [`Error::Unknown`] for the owner.
     pub fn list_logons(&self, owner: &OwnerId, page: &Page) -> Result<Listed<Logon>, Error> {
         let query = "SELECT logon FROM logons
              WHERE owner = ?1 AND ended IS NULL AND logon > ?2 ORDER BY logon LIMIT ?3";
         self.read(|connection| {
+            expect_owner(connection, owner)?;
             let mut query = connection.prepare_cached(query)?;
             let values = params![owner.as_str(), page.after, page.probe()];
             let rows = query.query_and_then(values, |row| word::<Logon>(row, 0))?;
@@ -256,31 +264,17 @@ impl Store {
     }
 }
 
-/// The providers by id: all, or those that act for one resource owner.
-fn providers(
-    connection: &Connection,
-    owner: Option<&OwnerId>,
-    page: &Page,
-) -> Result<Listed<Provider>, Error> {
-    let query = "SELECT id, name, since,
-           (SELECT count(*) FROM client_certs WHERE provider = providers.id AND revoked IS NULL),
-           (SELECT count(*) FROM acts_for WHERE provider = providers.id AND ended IS NULL)
-         FROM providers WHERE id > ?1 AND
-           (?3 IS NULL OR EXISTS (SELECT 1 FROM acts_for
-             WHERE owner = ?3 AND provider = providers.id AND ended IS NULL))
-         ORDER BY id LIMIT ?2";
-    let mut query = connection.prepare_cached(query)?;
-    let values = params![page.after, page.probe(), owner.map(OwnerId::as_str)];
-    let rows = query.query_and_then(values, |row| {
-        Ok(Provider {
-            id: word(row, 0)?,
-            name: row.get(1)?,
-            since: time_at(row, 2)?,
-            client_certs: number(row, 3)?,
-            owners: number(row, 4)?,
-        })
-    })?;
-    Ok(page.cut(rows.collect::<Result<_, Error>>()?, |provider| provider.id.to_string()))
+pub(crate) fn expect_provider(connection: &Connection, id: &ProviderId) -> Result<(), Error> {
+    expect(connection, Kind::Provider, "SELECT 1 FROM providers WHERE id = ?1", id.as_str())
+}
+
+pub(crate) fn expect_owner(connection: &Connection, id: &OwnerId) -> Result<(), Error> {
+    expect(connection, Kind::Owner, "SELECT 1 FROM owners WHERE id = ?1", id.as_str())
+}
+
+fn expect(connection: &Connection, kind: Kind, query: &str, id: &str) -> Result<(), Error> {
+    let found = connection.prepare_cached(query)?.query_row([id], |_| Ok(())).optional()?;
+    found.ok_or_else(|| Error::Unknown(kind, id.to_owned()))
 }
 
 const NAME_LIMIT_BYTES: usize = 256;

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use crate::column::{self, check_text, seconds, time_at, time_if_any, word};
 use crate::digest::sha256;
+use crate::parties::expect_owner;
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A signing certificate to be enrolled.
@@ -126,7 +127,7 @@ impl Batch<'_> {
 
     /// Everything that is asked of a new signing certificate but its number.
     fn expect_acceptable(&self, new: &NewSigningCert) -> Result<(), Error> {
-        self.expect_owner(&new.owner)?;
+        expect_owner(self.transaction, &new.owner)?;
         check_text("an issuer value", &new.issuer, ISSUER_LIMIT_BYTES)?;
         let thumbprint = new.cert.thumbprint();
         if sha256(&new.der) != thumbprint.0 {
@@ -258,14 +259,18 @@ impl Store {
     /// The enrolled signing certificates, revoked ones too, by thumbprint.
     ///
     /// # Errors
-    /// Faults of the database.
+    /// [`Error::Unknown`] for the owner of the filter, [`Error::After`] when the page begins after what is no thumbprint.
     pub fn list_signing_certs(
         &self,
         filter: &SigningCertFilter,
         page: &Page,
     ) -> Result<Listed<EnrolledSigningCert>, Error> {
-        let mut query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > unhex(?)");
-        let mut values: Vec<Value> = vec![page.after.clone().into()];
+        let mut query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > ?");
+        let after = match page.after.as_str() {
+            "" => Vec::new(),
+            key => key.parse::<Thumbprint>().map_err(|_| Error::After(key.to_owned()))?.0.to_vec(),
+        };
+        let mut values: Vec<Value> = vec![after.into()];
         if let Some(owner) = &filter.owner {
             query.push_str(" AND owner = ?");
             values.push(owner.to_string().into());
@@ -281,6 +286,7 @@ impl Store {
         query.push_str(" ORDER BY thumbprint LIMIT ?");
         values.push(page.probe().into());
         self.read(|connection| {
+            filter.owner.as_ref().map_or(Ok(()), |owner| expect_owner(connection, owner))?;
             let mut query = connection.prepare_cached(&query)?;
             let rows = query.query_and_then(params_from_iter(values), listed)?;
             Ok(page.cut(rows.collect::<Result<_, Error>>()?, |listed| listed.cert.thumbprint().to_string()))

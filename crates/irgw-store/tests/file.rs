@@ -91,7 +91,7 @@ fn database_of_another_program_or_a_later_version_is_refused() {
     let folder = Folder::new();
     fs::write(folder.database(), "not a database, and long enough to look like one".repeat(100)).unwrap();
     fs::set_permissions(folder.database(), fs::Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(folder.open().unwrap_err(), Error::Corrupt(_)));
+    assert_eq!(folder.open().unwrap_err(), Error::Foreign(folder.database()));
 }
 
 /// ENV-2 holds whatever program writes: the schema says so.
@@ -335,6 +335,28 @@ fn database_of_an_earlier_version_is_migrated_by_open_alone() {
     assert_eq!(refused, Error::Older { found: 1, known: 2 });
     assert_eq!(folder.open().unwrap().revision(), Ok(7));
     assert_eq!(Store::open_existing(&folder.database()).unwrap().revision(), Ok(7));
+}
+
+/// SQLite says "unable to open database file" of all these.
+#[test]
+fn file_that_cannot_be_opened_says_why() {
+    let folder = Folder::new();
+    fs::create_dir(folder.database()).unwrap();
+    let refused = folder.open().unwrap_err();
+    assert_eq!(refused, Error::NoFile(folder.database()));
+    assert!(refused.to_string().ends_with("irgw.sqlite is not a file"));
+
+    // What stands where a companion would be made keeps even the superuser from making it.
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    fs::create_dir(folder.0.path().join("irgw.sqlite-wal")).unwrap();
+    let refused = folder.open().unwrap_err();
+    let asking = fs::metadata("/proc/self").unwrap().uid();
+    let users = Some([fs::metadata(folder.database()).unwrap().uid(), asking]);
+    assert_eq!(refused, Error::Denied { path: folder.database(), users });
+    assert!(
+        refused.to_string().contains(&format!("and user {asking} asks; run this as the database's owner"))
+    );
 }
 
 /// An empty file at the path of a database is none: to fill it would be to begin anew.

@@ -62,6 +62,8 @@ facts! {
         batch_goes_on_after_a_refusal
         lists_are_in_pages
         owners_are_listed_by_provider
+        providers_are_listed_by_owner
+        lists_of_an_unknown_party_are_refused
         hostile_text_is_kept_and_found_as_it_is;
     client_certs:
         common_name_is_enrolled_once_in_one_environment
@@ -79,7 +81,8 @@ facts! {
         replacing_revokes_the_predecessor_alone
         other_der_is_refused
         issuer_is_bounded_text
-        certificates_are_listed_as_enrolled;
+        certificates_are_listed_as_enrolled
+        page_after_no_thumbprint_is_refused;
     spent:
         token_is_spent_once
         token_is_spent_once_on_all_nodes

@@ -1,7 +1,7 @@
 //! Providers, resource owners, logons and their links.
 
 use irgw_core::{Logon, OwnerId, ProviderId};
-use irgw_store::{Error, Kind, Page};
+use irgw_store::{ClientCertFilter, Error, Kind, Page, SigningCertFilter};
 
 use crate::Fixture;
 use crate::support::{NOW, client_cert, furnish};
@@ -129,6 +129,37 @@ pub(crate) fn hostile_text_is_kept_and_found_as_it_is(Fixture { store, .. }: Fix
     }
     for cursor in hostile {
         store.list_providers(&Page::after(cursor.into(), 1).unwrap()).unwrap();
-        store.list_signing_certs(&Default::default(), &Page::after(cursor.into(), 1).unwrap()).unwrap();
+        store.list_client_certs(&Default::default(), &Page::after(cursor.into(), 1).unwrap()).unwrap();
     }
+}
+
+/// A filter by a party that is not there is a mistake, not an empty list.
+pub(crate) fn lists_of_an_unknown_party_are_refused(Fixture { store, .. }: Fixture) {
+    furnish(&store);
+    let page = Page::first(10).unwrap();
+    let (nobody, no_owner) = ("nobody".parse().unwrap(), "nobody".parse().unwrap());
+    let certs = ClientCertFilter { provider: Some("nobody".parse().unwrap()), ..Default::default() };
+    let signing = SigningCertFilter { owner: Some("nobody".parse().unwrap()), ..Default::default() };
+    let provider = Some(Error::Unknown(Kind::Provider, "nobody".into()));
+    let owner = Some(Error::Unknown(Kind::Owner, "nobody".into()));
+    assert_eq!(store.list_owners(Some(&nobody), &page).err(), provider);
+    assert_eq!(store.list_client_certs(&certs, &page).err(), provider);
+    assert_eq!(store.list_providers_of(&no_owner, &page).err(), owner);
+    assert_eq!(store.list_logons(&no_owner, &page).err(), owner);
+    assert_eq!(store.list_signing_certs(&signing, &page).err(), owner);
+    // A party of which nothing is known yet has an empty list.
+    assert_eq!(store.list_owners(Some(&"p".parse().unwrap()), &page).unwrap().items, []);
+    assert_eq!(store.list_logons(&"o".parse().unwrap(), &page).unwrap().items, []);
+}
+
+/// M2M-9.
+pub(crate) fn providers_are_listed_by_owner(Fixture { store, .. }: Fixture) {
+    furnish(&store);
+    let (p, q, o) = ("p".parse().unwrap(), "q".parse().unwrap(), "o".parse().unwrap());
+    for provider in [&p, &q] {
+        store.link(provider, &o, NOW).unwrap();
+    }
+    store.unlink(&p, &o, NOW).unwrap();
+    let listed = store.list_providers_of(&o, &Page::first(10).unwrap()).unwrap().items;
+    assert_eq!(listed.iter().map(|provider| &provider.id).collect::<Vec<_>>(), [&q]);
 }

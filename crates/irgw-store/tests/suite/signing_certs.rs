@@ -140,3 +140,12 @@ pub(crate) fn certificates_are_listed_as_enrolled(Fixture { store, .. }: Fixture
     assert_eq!(store.signing_cert(&theirs.thumbprint()).unwrap().owner.as_str(), "u");
     assert!(matches!(store.signing_cert_der(&signing_cert(2028).thumbprint()), Err(Error::Unknown(..))));
 }
+
+/// A mistyped key gave an empty page, which looks like the end.
+pub(crate) fn page_after_no_thumbprint_is_refused(Fixture { store, .. }: Fixture) {
+    for key in ["0", "zz", "kowhai"] {
+        let page = Page::after(key.to_owned(), 10).unwrap();
+        let refused = store.list_signing_certs(&SigningCertFilter::default(), &page);
+        assert_eq!(refused, Err(Error::After(key.to_owned())));
+    }
+}
