@@ -86,7 +86,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
         Command::Serve(args) => commands::run::serve(args, out),
         Command::Check(args) => commands::run::check(args, out),
         Command::Provider(args) => {
-            let (store, _) = args.place.store()?;
+            let store = args.store()?;
             commands::provider::run(args, &store, now, out)
         }
         Command::Credential(args) => {

@@ -37,13 +37,76 @@ impl PlaceArgs {
         Config::load(&file).map_err(CommandError::unusable)
     }
 
-    /// The store of the gateway that was named, and the environment whose credentials are meant. A configured server's
-    /// store is made when it is not there yet: parties are enrolled before the first start.
+    /// The store of the gateway that was named, and the environment whose credentials are meant.
+    ///
+    /// It is not made, and not changed to a newer version: a list of nobody would be an answer about another gateway, and
+    /// an older gateway may be running.
     ///
     /// # Errors
-    /// As [`PlaceArgs::config`], and when the store cannot be opened.
+    /// As [`PlaceArgs::config`], and when the store is not there or cannot be opened.
     pub(crate) fn store(&self) -> Result<(Store, Environment), CommandError> {
         let config = self.config()?;
-        Ok((Store::open(&config.store.value)?, config.environment))
+        let store = Store::open_existing(&config.store.value).map_err(|error| match error {
+            absent @ irgw_store::Error::Absent(_) => CommandError::unusable(format_args!(
+                "{absent}: irgw {} makes it when it starts",
+                if self.dir.is_some() { "dev" } else { "serve" }
+            )),
+            other => other.into(),
+        })?;
+        Ok((store, config.environment))
+    }
+
+    /// The same for whoever adds parties: a configured server's store is made when it is not there yet, since parties are
+    /// enrolled before the first start.
+    ///
+    /// # Errors
+    /// As [`PlaceArgs::store`].
+    pub(crate) fn store_to_begin(&self) -> Result<Store, CommandError> {
+        if self.dir.is_none() {
+            let path = self.config()?.store.value;
+            if !path.exists() {
+                return Ok(Store::open(&path)?);
+            }
+        }
+        Ok(self.store()?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIGURATION: &str = r#"environment = "test"
+        store.url = "sqlite:irgw.sqlite"
+        audit.file = "audit.jsonl"
+        identity = { key = "identity.key", issuer = "https://gateway.example/" }
+        upstream.main.url = "http://127.0.0.1:9000"
+        services = { table = "published", upstream = "main" }
+        [[listener]]
+        channel = "desktop"
+        listen = "127.0.0.1:0"
+        certificate = "server.crt"
+        key = "server.key""#;
+
+    /// `irgw provider list` printed "no providers" of a database that it had just made, after the right one was lost.
+    #[test]
+    fn store_is_made_for_the_first_parties_of_a_configured_server_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, config) = (folder.path().to_owned(), folder.path().join("irgw.toml"));
+        std::fs::write(&config, CONFIGURATION).unwrap();
+        let database = dir.join("irgw.sqlite");
+        let developed = PlaceArgs { dir: Some(dir), config: None };
+        let configured = PlaceArgs { dir: None, config: Some(config) };
+
+        let message = |refused: CommandError| refused.to_string();
+        let said = message(developed.store().unwrap_err());
+        assert!(said.contains("irgw.sqlite") && said.ends_with("irgw dev makes it when it starts"), "{said}");
+        assert!(message(configured.store().unwrap_err()).ends_with("irgw serve makes it when it starts"));
+        assert!(developed.store_to_begin().is_err());
+        assert!(!database.exists());
+
+        drop(configured.store_to_begin().unwrap());
+        assert!(database.exists());
+        assert!(developed.store().is_ok() && configured.store_to_begin().is_ok());
     }
 }

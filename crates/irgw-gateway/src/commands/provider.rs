@@ -115,6 +115,19 @@ enum ProviderCommand {
     },
 }
 
+impl ProviderArgs {
+    /// The store that the command is about, made when it adds the first party of a configured server.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn store(&self) -> Result<Store, CommandError> {
+        match self.command {
+            ProviderCommand::Add { .. } | ProviderCommand::AddOwner { .. } => self.place.store_to_begin(),
+            _ => Ok(self.place.store()?.0),
+        }
+    }
+}
+
 /// Does what the command says, wholly or not at all, and writes what the operator is to know.
 ///
 /// # Errors

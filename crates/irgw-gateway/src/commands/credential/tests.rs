@@ -262,6 +262,7 @@ fn credentials_are_listed_exported_and_revoked() {
     assert_eq!(json["signing_certs"][0]["key"], "p256");
     assert_eq!(json["next"], serde_json::json!({}));
 
+    assert_eq!(office.refused("list client-certs --provider nobody").0, 1);
     assert!(office.run_in(Environment::Prod, "list").unwrap().starts_with("no client certs\n"));
     assert!(office.run_in(Environment::Prod, "list --all-environments").unwrap().contains(&thumbprint));
     assert_eq!(office.refused("list --after x").0, 2);
