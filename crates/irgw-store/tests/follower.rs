@@ -131,6 +131,29 @@ fn file_that_was_exchanged_is_opened_and_one_that_is_gone_not_confirmed() {
     assert_eq!(node.store.examine(), Ok(()));
 }
 
+/// What takes the place of a database is opened, and never filled.
+#[test]
+fn empty_file_in_the_place_of_a_database_is_reported_and_left_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node_with_a_name(&folder);
+    let (aside, empty) = (folder.path().join("aside.sqlite"), folder.path().join("empty"));
+    fs::write(&empty, "").unwrap();
+    fs::set_permissions(&empty, fs::metadata(database(&folder)).unwrap().permissions()).unwrap();
+    fs::rename(database(&folder), &aside).unwrap();
+    fs::rename(&empty, database(&folder)).unwrap();
+    let look = || {
+        node.follower.wake();
+        node.events.recv_timeout(Duration::from_secs(30)).unwrap()
+    };
+    assert_eq!(look(), Event::Failed(Error::Foreign(database(&folder))));
+    assert!(node.store.list_providers(&irgw_store::Page::first(1).unwrap()).is_err());
+    assert_eq!(fs::metadata(database(&folder)).unwrap().len(), 0);
+    fs::rename(&aside, database(&folder)).unwrap();
+    assert_eq!(look(), Event::Recovered);
+    assert!(node.registry.by_common_name("a.example").is_ok());
+    assert_eq!(node.store.examine(), Ok(()));
+}
+
 const JTI: &str = "used once";
 
 fn spend(store: &Store) -> Spent {
