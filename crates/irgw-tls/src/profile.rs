@@ -6,7 +6,7 @@ use x509_parser::x509::X509Version;
 use crate::certificate::Certificate;
 use crate::constraint::NameSpace;
 use crate::key::Key;
-use crate::{ClientEku, Flaw, dns, time};
+use crate::{ClientEku, Flaw, dns};
 
 /// What is remembered of a certificate that met the profile.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +63,11 @@ pub(crate) fn intermediate(certificate: &Certificate<'_>) -> Result<Traits, Flaw
     Ok(found.traits)
 }
 
-/// Judges a root certificate that is put on the approved list at `now` (seconds since the Unix epoch).
+/// Judges a root certificate that is put on the approved list, its dates aside.
 ///
 /// A root without keyUsage is taken for one that may sign certificates, as RFC 5280 §6.1.4 (n) has it: TLS-4's demand
 /// of keyCertSign is made of what stands in the path.
-pub(crate) fn root(certificate: &Certificate<'_>, now: u64) -> Result<Traits, Flaw> {
+pub(crate) fn root(certificate: &Certificate<'_>) -> Result<Traits, Flaw> {
     let found = Found::read(certificate)?;
     authority(certificate, &found)?;
     if found.key_usage.is_some_and(|usage| !usage.key_cert_sign) {
@@ -83,14 +83,6 @@ pub(crate) fn root(certificate: &Certificate<'_>, now: u64) -> Result<Traits, Fl
             return Err(Flaw::BadExtension("authorityKeyIdentifier"));
         }
         _ => {}
-    }
-    let validity = certificate.x509.validity();
-    let (not_before, not_after) = (time::seconds(&validity.not_before), time::seconds(&validity.not_after));
-    if now < not_before {
-        return Err(Flaw::NotYetValid { not_before });
-    }
-    if now > not_after {
-        return Err(Flaw::Expired { not_after });
     }
     Ok(found.traits)
 }

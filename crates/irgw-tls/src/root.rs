@@ -13,8 +13,9 @@ use crate::{Error, Flaw, IssuerPin, Place};
 
 /// A root certificate that client certificates may lead to.
 ///
-/// It was checked when it was made: a certificate authority's, version 3, in date, basicConstraints critical, with a
-/// subjectKeyIdentifier, a key that TLS-5 accepts and no unknown critical extension. Its own signature is not looked
+/// It was checked when it was made: a certificate authority's, version 3, basicConstraints critical, with a
+/// subjectKeyIdentifier, a key that TLS-5 accepts and no unknown critical extension. Its dates are judged with every
+/// path, and when it is put on the list. Its own signature is not looked
 /// at: the list vouches for it (RFC 5280 §6.1.1), and several public roots still carry a SHA-1 one.
 #[derive(Debug, Clone)]
 pub struct ApprovedRoot {
@@ -37,9 +38,20 @@ impl ApprovedRoot {
     /// # Errors
     /// [`Error::Root`] says what is wrong with it.
     pub fn new(name: &str, der: CertificateDer<'static>, now: UnixTime) -> Result<ApprovedRoot, Error> {
+        let root = ApprovedRoot::of_any_date(name, der)?;
+        root.check_date(now)?;
+        Ok(root)
+    }
+
+    /// The same for a root that may have been put on the list long ago: whether it is in date is left to
+    /// [`ApprovedRoot::check_date`], and to every judgement of a path.
+    ///
+    /// # Errors
+    /// [`Error::Root`] says what is wrong with it.
+    pub fn of_any_date(name: &str, der: CertificateDer<'static>) -> Result<ApprovedRoot, Error> {
         let refused = |flaw| Error::Root { name: name.into(), fault: Place::Root.has(flaw) };
         let certificate = Certificate::parse(&der).map_err(|fault| refused(fault.flaw))?;
-        let traits = profile::root(&certificate, now.as_secs()).map_err(refused)?;
+        let traits = profile::root(&certificate).map_err(refused)?;
         let anchor = webpki::anchor_from_trusted_cert(&der)
             .map_err(|error| refused(Flaw::Invalid(error.to_string())))?
             .to_owned();
@@ -57,11 +69,35 @@ impl ApprovedRoot {
         })
     }
 
+    /// Whether it is in date at `now`. Nothing under a root that is not is accepted.
+    ///
+    /// # Errors
+    /// [`Error::Root`].
+    pub fn check_date(&self, now: UnixTime) -> Result<(), Error> {
+        let now = now.as_secs();
+        let flaw = match () {
+            () if now < self.not_before => Flaw::NotYetValid { not_before: self.not_before },
+            () if now > self.not_after => Flaw::Expired { not_after: self.not_after },
+            () => return Ok(()),
+        };
+        Err(Error::Root { name: self.name.clone(), fault: Place::Root.has(flaw) })
+    }
+
     /// Checks all CERTIFICATE blocks of a PEM file. From the second on, names have `#2`, `#3`, … appended.
     ///
     /// # Errors
     /// When there is no such block, or as [`ApprovedRoot::new`].
     pub fn from_pem(name: &str, pem: &[u8], now: UnixTime) -> Result<Vec<ApprovedRoot>, Error> {
+        let roots = ApprovedRoot::from_pem_of_any_date(name, pem)?;
+        roots.iter().try_for_each(|root| root.check_date(now))?;
+        Ok(roots)
+    }
+
+    /// The same without a look at dates, as [`ApprovedRoot::of_any_date`].
+    ///
+    /// # Errors
+    /// When there is no such block, or as [`ApprovedRoot::of_any_date`].
+    pub fn from_pem_of_any_date(name: &str, pem: &[u8]) -> Result<Vec<ApprovedRoot>, Error> {
         let expected = "a root certificate";
         let ders: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
@@ -72,8 +108,8 @@ impl ApprovedRoot {
         ders.into_iter()
             .enumerate()
             .map(|(index, der)| match index {
-                0 => ApprovedRoot::new(name, der, now),
-                _ => ApprovedRoot::new(&format!("{name}#{}", index + 1), der, now),
+                0 => ApprovedRoot::of_any_date(name, der),
+                _ => ApprovedRoot::of_any_date(&format!("{name}#{}", index + 1), der),
             })
             .collect()
     }

@@ -445,6 +445,20 @@ fn roots_are_checked_when_they_are_approved() {
 }
 
 #[test]
+fn root_that_expired_on_the_list_stays_there_and_admits_nobody() {
+    let root = Authority::root_with("Root", |params| params.not_after = support::date(NOW - 1));
+    let other = Authority::root("Other");
+    let pem = root.pem() + &other.pem();
+    assert!(ApprovedRoot::from_pem("roots", pem.as_bytes(), at(NOW)).is_err());
+    let roots = ApprovedRoot::from_pem_of_any_date("roots", pem.as_bytes()).unwrap();
+    let dates: Vec<_> = roots.iter().map(|root| root.check_date(at(NOW)).is_ok()).collect();
+    assert_eq!(dates, [false, true]);
+    let trust = ClientTrust::new(roots, vec![]).unwrap();
+    assert_eq!(flaw(&trust, &root.client(NAME).der), Some(Flaw::Expired { not_after: NOW - 1 }));
+    assert_eq!(flaw(&trust, &other.client(NAME).der), None);
+}
+
+#[test]
 fn the_same_root_twice_is_refused() {
     let root = Authority::root("Root");
     let twice = ClientTrust::new(vec![root.approved(), root.approved()], vec![]).map(|_| ());
