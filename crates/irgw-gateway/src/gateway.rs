@@ -13,7 +13,7 @@ use irgw_tls::ClientCert;
 use irgw_tls::server::Server;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +23,7 @@ use crate::config::{ClientCertificates, Config, Problem};
 use crate::crowd::Crowd;
 use crate::handle::{Desk, causes};
 use crate::identity::IdentityTokens;
+use crate::identity_files::IdentityFiles;
 use crate::life::Phase;
 use crate::listen::Listener;
 use crate::material;
@@ -32,6 +33,7 @@ use crate::policy::{Door, Policy, SingleUse, SpentTokens};
 use crate::reload::Reload;
 use crate::request_id::RequestIds;
 use crate::throttle::Throttle;
+use crate::trust_files::TrustFiles;
 use crate::upstream::{Connector, Upstream, UpstreamTimes};
 
 /// A gateway that serves. Dropping it stops it at once; [`Gateway::drain`] lets requests end first.
@@ -74,10 +76,10 @@ impl Gateway {
     /// # Errors
     /// The first [`Problem`].
     pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Gateway, Problem> {
-        material::check(&config, &clock)?;
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new());
-        let trust = Arc::new(material::client_trust(&config.roots, clock.now())?);
+        let trust_files = TrustFiles::read(&config.roots, clock.now())?;
+        let trust = trust_files.trust().clone();
         let store = Store::open(&config.store.value).map_err(|error| config.store.problem(causes(&error)))?;
         let store = Arc::new(store);
         let registry = Registry::load(&store, config.environment);
@@ -85,11 +87,8 @@ impl Gateway {
 
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            let identity = material::server_identity(listener)?;
-            if !identity.is_current(clock.now()) {
-                let file = listener.certificate.value.display();
-                tracing::warn!(%file, "the server certificate is not valid now; clients will refuse it");
-            }
+            let files = IdentityFiles::read(listener)?;
+            let identity = files.identity().clone();
             let tls = match listener.client_certificates {
                 ClientCertificates::Required => Server::mutual(identity, trust.clone(), clock.clone()),
                 ClientCertificates::NotAsked => Server::one_way(identity, clock.clone()),
@@ -98,7 +97,7 @@ impl Gateway {
             let socket = TcpListener::bind(listener.listen.value).await;
             let socket = socket
                 .map_err(|error| listener.listen.problem(cannot_listen(listener.listen.value, &error)))?;
-            bound.push((listener.clone(), tls, socket));
+            bound.push((listener.clone(), files, tls, socket));
         }
         let operator = match &config.operator {
             Some(operator) => {
@@ -119,10 +118,10 @@ impl Gateway {
         let connections = TaskTracker::new();
         let mut addresses = Vec::new();
         let mut helpers = Vec::new();
-        let mut servers = Vec::new();
-        for (listener, tls, socket) in bound {
+        let mut identities = Vec::new();
+        for (listener, files, tls, socket) in bound {
             addresses.push((listener.channel, local(&socket, listener.listen.value)));
-            servers.push((listener.clone(), tls.clone()));
+            identities.push((files, tls.clone()));
             let listener = Listener {
                 door: Arc::new(door(&listener, &registry, &trust)),
                 hosts: listener.hosts.clone().into(),
@@ -135,7 +134,7 @@ impl Gateway {
             };
             helpers.push(tokio::spawn(Arc::new(listener).run(socket, connections.clone())));
         }
-        let reload = Reload::new(config.clone(), servers, trust, clock, metrics, changed);
+        let reload = Reload { identities, trust: trust_files, clock, metrics, changed };
         helpers.push(tokio::spawn(reload.run()));
         let mut operator_address = None;
         if let (Some((socket, token)), Some(operator)) = (operator, &config.operator) {

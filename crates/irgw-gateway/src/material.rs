@@ -1,15 +1,15 @@
 //! The files that a configuration names, read and checked: identities, roots, revocation lists, keys.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use irgw_core::{Rule, Secret, UnixTime};
 use irgw_m2m::identity::IdentityKey;
 use irgw_tls::client::{Client, ServerRoots};
-use irgw_tls::{ApprovedRoot, ClientTrust, Crl, ServerIdentity};
+use irgw_tls::{ApprovedRoot, Crl, ServerIdentity};
 
+use crate::bounded::{self, Readers};
 use crate::config::{Config, ListenerConfig, Located, Problem, RootConfig, RootSource};
+use crate::trust_files::TrustFiles;
 
 /// A file may not be larger: nothing that is configured is.
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -27,49 +27,26 @@ pub fn server_identity(listener: &ListenerConfig) -> Result<ServerIdentity, Prob
     })
 }
 
-/// Reads the approved roots and the revocation lists (TLS-4, TLS-9).
-///
-/// # Errors
-/// A problem with the setting that names the file or the owner.
-pub fn client_trust(roots: &[RootConfig], now: UnixTime) -> Result<ClientTrust, Problem> {
-    let (roots, crls) = roots_and_crls(roots, now)?;
-    ClientTrust::new(roots, crls).map_err(|error| Problem::general(said(&error)))
+/// Reads the approved roots of one entry (TLS-4). Those in a file may be of any date; of an owner's, those out of date
+/// are left out.
+pub(crate) fn roots(entry: &RootConfig, now: UnixTime) -> Result<Vec<ApprovedRoot>, Problem> {
+    let found = match &entry.source {
+        RootSource::File(file) => {
+            let name = file.value.file_stem().unwrap_or_default().to_string_lossy();
+            ApprovedRoot::from_pem_of_any_date(&name, &read(file)?)
+                .map_err(|error| file.problem(said(&error)))?
+        }
+        RootSource::Mozilla(owner) => {
+            ApprovedRoot::mozilla(&owner.value, now).map_err(|error| owner.problem(said(&error)))?
+        }
+    };
+    let found = found.into_iter();
+    Ok(found.map(|root| root.with_client_eku(entry.client_eku).with_crl_policy(entry.crl_policy)).collect())
 }
 
-/// The same for [`ClientTrust::replace`].
-///
-/// # Errors
-/// As [`client_trust`].
-pub fn roots_and_crls(
-    entries: &[RootConfig],
-    now: UnixTime,
-) -> Result<(Vec<ApprovedRoot>, Vec<Crl>), Problem> {
-    let (mut roots, mut crls) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let found = match &entry.source {
-            RootSource::File(file) => {
-                let name = file
-                    .value
-                    .file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned())
-                    .unwrap_or_default();
-                ApprovedRoot::from_pem(&name, &read(file)?, now)
-                    .map_err(|error| file.problem(said(&error)))?
-            }
-            RootSource::Mozilla(owner) => {
-                ApprovedRoot::mozilla(&owner.value, now).map_err(|error| owner.problem(said(&error)))?
-            }
-        };
-        roots.extend(
-            found
-                .into_iter()
-                .map(|root| root.with_client_eku(entry.client_eku).with_crl_policy(entry.crl_policy)),
-        );
-        for crl in &entry.crls {
-            crls.extend(Crl::parse(&read(crl)?).map_err(|error| crl.problem(said(&error)))?);
-        }
-    }
-    Ok((roots, crls))
+/// Reads a file of revocation lists (TLS-9).
+pub(crate) fn lists(file: &Located<PathBuf>) -> Result<Vec<Crl>, Problem> {
+    Crl::parse(&read(file)?).map_err(|error| file.problem(said(&error)))
 }
 
 /// Reads the key that signs identity tokens (GW-3).
@@ -117,17 +94,6 @@ pub fn operator_token(file: &Located<PathBuf>) -> Result<Secret<String>, Problem
     Ok(Secret::new(token.to_owned()))
 }
 
-/// Every file of a configuration that is re-read when it changes.
-pub fn watched_files(config: &Config) -> Vec<PathBuf> {
-    let listeners = config.listeners.iter().flat_map(|listener| [&listener.certificate, &listener.key]);
-    let roots = config.roots.iter().filter_map(|root| match &root.source {
-        RootSource::File(file) => Some(file),
-        RootSource::Mozilla(_) => None,
-    });
-    let crls = config.roots.iter().flat_map(|root| &root.crls);
-    listeners.chain(roots).chain(crls).map(|file| file.value.clone()).collect()
-}
-
 /// Reads and checks everything, and keeps nothing: what `irgw check` does beyond the configuration itself.
 ///
 /// # Errors
@@ -136,7 +102,7 @@ pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> R
     for listener in &config.listeners {
         server_identity(listener)?;
     }
-    client_trust(&config.roots, clock.now())?;
+    TrustFiles::read(&config.roots, clock.now())?.check_dates(clock.now())?;
     identity_key(&config.identity.key)?;
     for upstream in config.upstreams.values() {
         upstream_tls(upstream, clock.clone())?;
@@ -148,41 +114,27 @@ pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> R
 }
 
 fn read(file: &Located<PathBuf>) -> Result<Vec<u8>, Problem> {
-    let unreadable =
-        |error: std::io::Error| file.problem(format_args!("cannot read {}: {error}", file.value.display()));
-    let size = fs::metadata(&file.value).map_err(unreadable)?.len();
-    if size > LIMIT_BYTES {
-        return Err(file.problem(format_args!("{} is larger than {LIMIT_BYTES} bytes", file.value.display())));
-    }
-    fs::read(&file.value).map_err(unreadable)
+    read_as(file, Readers::Anybody)
 }
 
 /// Reads a file that nobody but its owner may read (A20).
 fn read_private(file: &Located<PathBuf>) -> Result<Vec<u8>, Problem> {
-    let bytes = read(file)?;
-    match exposed(&file.value) {
-        None => Ok(bytes),
-        Some(mode) => Err(file.problem(format_args!(
-            "others may read {} (mode {mode:04o}); run: chmod 600 {}",
-            file.value.display(),
-            file.value.display()
-        ))),
-    }
+    read_as(file, Readers::Nobody)
 }
 
-/// The file's mode, when it is open to group or others.
-fn exposed(path: &Path) -> Option<u32> {
-    let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
+fn read_as(file: &Located<PathBuf>, readers: Readers) -> Result<Vec<u8>, Problem> {
+    bounded::read(&file.value, LIMIT_BYTES, readers)
+        .map_err(|error| file.problem(format_args!("cannot read {}: {error}", file.value.display())))
 }
 
 /// An error with its sources, and the rule that it names.
-fn said(error: &(impl Ruled + 'static)) -> String {
+pub(crate) fn said(error: &(impl Ruled + 'static)) -> String {
     format!("{} ({})", crate::handle::causes(error), error.rule())
 }
 
 /// An error that names its rule.
-trait Ruled: std::error::Error {
+pub(crate) trait Ruled: std::error::Error {
+    /// The rule.
     fn rule(&self) -> Rule;
 }
 

@@ -1,16 +1,14 @@
 //! `irgw cert check`: what the gateway would make of a client certificate.
 
-use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
 use irgw_core::UnixTime;
 use irgw_tls::{Outcome, assess};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 
+use super::certificate_file::read_chain;
 use super::{CommandError, PlaceArgs};
-use crate::material;
+use crate::trust_files::TrustFiles;
 
 /// The arguments of `irgw cert`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +27,7 @@ The roots and revocation lists are the named gateway's. Whether the Common Name 
 question: irgw credential list.
 Exit codes: 0 a handshake would accept it, 1 it would not and the rule is named, 2 a file cannot be read.")]
     Check {
-        /// The end-entity certificate, then the intermediates, PEM
+        /// The end-entity certificate, then the intermediates, PEM; or the former alone, DER
         certificate: PathBuf,
         /// Print JSON
         #[arg(long)]
@@ -44,17 +42,9 @@ Exit codes: 0 a handshake would accept it, 1 it would not and the rule is named,
 pub(crate) fn run(args: &CertArgs, now: UnixTime, out: &mut impl Write) -> Result<(), CommandError> {
     let CertCommand::Check { certificate, json } = &args.command;
     let config = args.place.config()?;
-    let trust = material::client_trust(&config.roots, now).map_err(CommandError::unusable)?;
-    let shown = certificate.display();
-    let pem = fs::read(certificate)
-        .map_err(|error| CommandError::unusable(format_args!("cannot read {shown}: {error}")))?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| CommandError::unusable(format_args!("{shown} is not PEM: {error}")))?;
-    if chain.is_empty() {
-        return Err(CommandError::unusable(format_args!("{shown} holds no certificate in PEM")));
-    }
-    let assessment = assess(&chain, &trust, now)?;
+    let files = TrustFiles::read(&config.roots, now).map_err(CommandError::unusable)?;
+    let chain = read_chain(certificate)?;
+    let assessment = assess(&chain, files.trust(), now)?;
     if *json {
         writeln!(out, "{}", serde_json::to_string_pretty(&assessment).map_err(CommandError::unusable)?)?;
     } else {

@@ -1,0 +1,329 @@
+//! Files that change, go wrong and come right again, each by itself (TLS-4, TLS-9; A14, A19, A20).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use irgw_core::UnixTime;
+use irgw_tls::{ClientEku, CrlPolicy, Flaw};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+};
+use rustls_pki_types::CertificateDer;
+
+use super::*;
+use crate::SetClock;
+use crate::config::{ClientCertificates, ListenerConfig, Located, Place, RootConfig, RootSource};
+
+const NOW: u64 = 1_781_006_400;
+const DAY: u64 = 86_400;
+const SERIAL: u64 = 0x7777;
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+}
+
+fn date(seconds: u64) -> time::OffsetDateTime {
+    time::OffsetDateTime::from_unix_timestamp(seconds.try_into().unwrap()).unwrap()
+}
+
+struct Authority {
+    params: CertificateParams,
+    key: KeyPair,
+    pem: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Authority {
+        Authority::until(name, NOW + 365 * DAY)
+    }
+
+    fn until(name: &str, not_after: u64) -> Authority {
+        let mut params = dated(name, not_after);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { params, key, pem }
+    }
+
+    fn client(&self) -> CertificateDer<'static> {
+        let mut params = dated("client.example.nz", NOW + 365 * DAY);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.serial_number = Some(SerialNumber::from(SERIAL));
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        params.signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap().der().clone()
+    }
+
+    fn list(&self, number: u64, revoked: &[u64]) -> String {
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date(NOW),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date(NOW),
+            next_update: date(NOW + 365 * DAY),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&Issuer::from_params(&self.params, &self.key)).unwrap().pem().unwrap()
+    }
+}
+
+fn dated(name: &str, not_after: u64) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date(NOW - DAY);
+    params.not_after = date(not_after);
+    params
+}
+
+/// Puts a new file in the old one's place, so that no two versions look alike.
+fn put(path: &Path, content: impl AsRef<[u8]>) {
+    let new = path.with_extension("new");
+    fs::write(&new, content).unwrap();
+    fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+fn located<T>(value: T) -> Located<T> {
+    Located { value, place: Place { file: Path::new("irgw.toml").into(), line: 1, key: "key".into() } }
+}
+
+/// A folder with a root and its revocation list for each authority, named by number.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn of(authorities: &[&Authority]) -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        for (number, authority) in authorities.iter().enumerate() {
+            put(&folder.root(number), &authority.pem);
+            put(&folder.list(number), authority.list(1, &[]));
+        }
+        folder
+    }
+
+    fn root(&self, number: usize) -> PathBuf {
+        self.0.path().join(format!("{number}.crt"))
+    }
+
+    fn list(&self, number: usize) -> PathBuf {
+        self.0.path().join(format!("{number}.crl"))
+    }
+
+    fn configs(&self, count: usize) -> Vec<RootConfig> {
+        let config = |number| RootConfig {
+            source: RootSource::File(located(self.root(number))),
+            client_eku: ClientEku::ClientAuth,
+            crls: vec![located(self.list(number))],
+            crl_policy: CrlPolicy::WhereLoaded,
+        };
+        (0..count).map(config).collect()
+    }
+
+    /// A `Reload` that has read these files.
+    fn reload(&self, count: usize) -> Reload {
+        Reload {
+            identities: Vec::new(),
+            trust: TrustFiles::read(&self.configs(count), at(NOW)).unwrap(),
+            clock: Arc::new(SetClock::at(NOW)),
+            metrics: Arc::new(Metrics::new()),
+            changed: watch::Sender::new(()),
+        }
+    }
+}
+
+impl Reload {
+    fn flaw(&self, client: &CertificateDer<'_>) -> Option<Flaw> {
+        match self.trust.trust().verify(client, &[], self.clock.now()) {
+            Ok(_) => None,
+            Err(irgw_tls::Error::Certificate { fault, .. }) => Some(fault.flaw),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The alarms that stand.
+    fn alarms(&self) -> Vec<String> {
+        let text = self.metrics.render();
+        let alarms = text.lines().filter(|line| line.starts_with("irgw_alarm{") && line.ends_with(" 1"));
+        alarms.map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn a14_bad_list_of_one_root_holds_up_no_revocation_under_another() {
+    let (one, two) = (Authority::new("One"), Authority::new("Two"));
+    let folder = Folder::of(&[&one, &two]);
+    let mut reload = folder.reload(2);
+    let client = one.client();
+    put(&folder.list(1), "garbage");
+    reload.look();
+    assert_eq!(reload.alarms().len(), 1);
+    assert_eq!(reload.flaw(&client), None);
+    put(&folder.list(0), one.list(2, &[SERIAL]));
+    reload.look();
+    assert_eq!(reload.flaw(&client), Some(Flaw::Revoked));
+    assert!(reload.alarms().iter().all(|alarm| alarm.contains("1.crl")), "{:?}", reload.alarms());
+    put(&folder.list(1), two.list(2, &[SERIAL]));
+    reload.look();
+    assert_eq!(reload.flaw(&two.client()), Some(Flaw::Revoked));
+    assert!(reload.alarms().is_empty());
+}
+
+#[test]
+fn a14_root_that_expired_holds_up_neither_start_nor_revocation() {
+    let (one, old) = (Authority::new("One"), Authority::until("Old", NOW - 1));
+    let folder = Folder::of(&[&one, &old]);
+    let mut reload = folder.reload(2);
+    let checked = reload.trust.check_dates(at(NOW)).unwrap_err().to_string();
+    assert!(checked.contains("expired"), "{checked}");
+    reload.look();
+    assert!(reload.alarms().iter().all(|alarm| alarm.contains("1.crt out of date")), "{:?}", reload.alarms());
+    assert_eq!(reload.alarms().len(), 1);
+    assert_eq!(reload.flaw(&old.client()), Some(Flaw::Expired { not_after: NOW - 1 }));
+    put(&folder.list(0), one.list(2, &[SERIAL]));
+    reload.look();
+    assert_eq!(reload.flaw(&one.client()), Some(Flaw::Revoked));
+    put(&folder.root(1), Authority::new("New").pem);
+    reload.look();
+    assert!(reload.alarms().is_empty());
+}
+
+#[test]
+fn file_that_cannot_be_used_is_tried_again_although_it_does_not_change() {
+    let (one, two) = (Authority::new("One"), Authority::new("Two"));
+    let folder = Folder::of(&[&one, &two]);
+    let mut reload = folder.reload(2);
+    // The first root moves to the second file before it leaves its own.
+    put(&folder.root(1), two.pem.clone() + &one.pem);
+    reload.look();
+    assert_eq!(reload.alarms().len(), 1);
+    assert_eq!(reload.flaw(&two.client()), None);
+    put(&folder.root(0), Authority::new("Three").pem);
+    reload.look();
+    assert!(reload.alarms().is_empty());
+    assert_eq!(reload.flaw(&one.client()), None);
+}
+
+#[test]
+fn a14_list_that_changes_while_the_gateway_starts_is_noticed() {
+    let one = Authority::new("One");
+    let folder = Folder::of(&[&one]);
+    let files = TrustFiles::read(&folder.configs(1), at(NOW)).unwrap();
+    put(&folder.list(0), one.list(2, &[SERIAL]));
+    let mut reload = Reload { trust: files, ..folder.reload(1) };
+    reload.look();
+    assert_eq!(reload.flaw(&one.client()), Some(Flaw::Revoked));
+}
+
+/// A pair that is valid until `not_after`, in two files.
+fn put_pair(config: &ListenerConfig, not_after: u64) {
+    let key = KeyPair::generate().unwrap();
+    put(&config.certificate.value, dated("localhost", not_after).self_signed(&key).unwrap().pem());
+    put(&config.key.value, key.serialize_pem());
+}
+
+fn listener(folder: &Path) -> ListenerConfig {
+    ListenerConfig {
+        channel: irgw_core::Channel::Desktop,
+        listen: located("127.0.0.1:4443".parse().unwrap()),
+        certificate: located(folder.join("server.crt")),
+        key: located(folder.join("server.key")),
+        hosts: Vec::new(),
+        balancers: Vec::new(),
+        allow: None,
+        client_certificates: ClientCertificates::NotAsked,
+    }
+}
+
+/// A `Reload` that presents the pair of `config`, and no roots.
+fn presenting(config: &ListenerConfig, clock: Arc<dyn Clock>) -> Reload {
+    let files = IdentityFiles::read(config).unwrap();
+    let server = Server::one_way(files.identity().clone(), clock.clone());
+    Reload {
+        identities: vec![(files, Arc::new(server))],
+        trust: TrustFiles::read(&[], at(NOW)).unwrap(),
+        clock,
+        metrics: Arc::new(Metrics::new()),
+    }
+}
+
+fn presented_until(reload: &Reload) -> u64 {
+    reload.identities[0].0.identity().facts().not_after
+}
+
+#[test]
+fn a20_key_is_read_when_others_may_no_longer_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = listener(folder.path());
+    put_pair(&config, NOW + DAY);
+    let mut reload = presenting(&config, Arc::new(SetClock::at(NOW)));
+    put_pair(&config, NOW + 2 * DAY);
+    fs::set_permissions(&config.key.value, Permissions::from_mode(0o644)).unwrap();
+    reload.look();
+    assert_eq!((reload.alarms().len(), presented_until(&reload)), (1, NOW + DAY));
+    fs::set_permissions(&config.key.value, Permissions::from_mode(0o600)).unwrap();
+    reload.look();
+    assert_eq!((reload.alarms().len(), presented_until(&reload)), (0, NOW + 2 * DAY));
+}
+
+#[test]
+fn a19_certificate_that_is_not_valid_does_not_replace_one_that_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = listener(folder.path());
+    put_pair(&config, NOW + DAY);
+    let clock = Arc::new(SetClock::at(NOW));
+    let mut reload = presenting(&config, clock.clone());
+    put_pair(&config, NOW - 1);
+    reload.look();
+    assert_eq!((reload.alarms().len(), presented_until(&reload)), (1, NOW + DAY));
+    // Once neither is valid the newer may stand, and the alarm says that it is not.
+    clock.set(NOW + DAY + 1);
+    reload.look();
+    assert_eq!(presented_until(&reload), NOW - 1);
+    assert!(reload.alarms().iter().all(|alarm| alarm.contains("out of date")), "{:?}", reload.alarms());
+    assert_eq!(reload.alarms().len(), 1);
+    put_pair(&config, NOW + 3 * DAY);
+    reload.look();
+    assert_eq!((reload.alarms().len(), presented_until(&reload)), (0, NOW + 3 * DAY));
+}
+
+#[test]
+fn certificate_that_expires_in_service_raises_an_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = listener(folder.path());
+    put_pair(&config, NOW + DAY);
+    let clock = Arc::new(SetClock::at(NOW + DAY));
+    let mut reload = presenting(&config, clock.clone());
+    reload.look();
+    assert!(reload.alarms().is_empty());
+    clock.set(NOW + DAY + 1);
+    reload.look();
+    assert_eq!(reload.alarms().len(), 1);
+}
+
+/// A clock that is broken.
+#[derive(Debug)]
+struct Broken;
+
+impl Clock for Broken {
+    fn since_epoch(&self) -> Duration {
+        panic!("no time")
+    }
+}
+
+#[tokio::test]
+async fn end_of_re_reading_raises_an_alarm() {
+    let folder = Folder::of(&[]);
+    let metrics = Arc::new(Metrics::new());
+    let reload = Reload { clock: Arc::new(Broken), metrics: metrics.clone(), ..folder.reload(0) };
+    reload.run().await;
+    assert!(metrics.render().contains("irgw_alarm{alarm=\"files are no longer re-read\"} 1"));
+}
