@@ -101,7 +101,13 @@ impl TrustFiles {
         }
         for entry in &mut self.entries {
             for (file, list) in entry.config.crls.iter().zip(&mut entry.lists) {
-                more |= list.look(metrics, |_| material::lists(file)).is_some();
+                let read = list.look(metrics, |former| {
+                    let lists = material::lists(file)?;
+                    Crl::check_succession(former, &lists)
+                        .map_err(|error| file.problem(material::said(&error)))?;
+                    Ok(lists)
+                });
+                more |= read.is_some();
             }
         }
         if more {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use irgw_core::Thumbprint;
 use rustls_pki_types::CertificateDer;
+use x509_parser::asn1_rs::{Sequence, ToDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
@@ -94,6 +95,12 @@ impl<'a> Certificate<'a> {
 
 fn name(name: &X509Name<'_>) -> Arc<str> {
     printable(name.to_string())
+}
+
+/// The content of a Name, without its outer tag, as it is printed.
+pub(crate) fn name_text(content: &[u8]) -> Arc<str> {
+    let whole = Sequence::new(content.into()).to_der_vec().unwrap_or_default();
+    X509Name::from_der(&whole).map_or_else(|_| "an unreadable name".into(), |(_, read)| name(&read))
 }
 
 const TEXT_LIMIT: usize = 256;

@@ -117,6 +117,16 @@ pub enum CrlFault {
     NoNumber,
     /// The cRLNumber is critical (RFC 5280 §5.2.3).
     CriticalNumber,
+    /// The list that should take another's place does not cover what that does.
+    Dropped {
+        /// Whose list is missing.
+        issuer: Arc<str>,
+    },
+    /// The list that should take another's place is older (RFC 5280 §5.2.3).
+    Older {
+        /// Whose list it is.
+        issuer: Arc<str>,
+    },
 }
 
 /// Why a certificate and key are refused as an identity.
@@ -246,6 +256,12 @@ impl fmt::Display for CrlFault {
             CrlFault::Malformed(what) => write!(f, "not a revocation list: {what}"),
             CrlFault::NoNumber => f.write_str("the revocation list has no cRLNumber"),
             CrlFault::CriticalNumber => f.write_str("the revocation list's cRLNumber is critical"),
+            CrlFault::Dropped { issuer } => {
+                write!(f, "there is no longer a revocation list of {issuer} for what the one in force covers")
+            }
+            CrlFault::Older { issuer } => {
+                write!(f, "the revocation list of {issuer} is older than the one in force")
+            }
         }
     }
 }

@@ -107,6 +107,22 @@ fn of_two_lists_of_one_issuer_the_newer_counts() {
 }
 
 #[test]
+fn a14_list_gives_way_to_no_older_one_and_to_none_of_another_issuer() {
+    let (root, other) = (Authority::root("Root"), Authority::root("Other"));
+    let (now, later) = (root.crl_from(NOW, &[SERIAL], UNTIL), root.crl_from(NOW + 1, &[], UNTIL));
+    let both = [later.clone(), other.crl(&[], UNTIL)].concat();
+    let follows = |former: &[Crl], next: &[Crl]| Crl::check_succession(former, next);
+    assert_eq!(follows(&now, &later), Ok(()));
+    assert_eq!(follows(&now, &now), Ok(()));
+    assert_eq!(follows(&now, &both), Ok(()));
+    assert_eq!(follows(&[], &now), Ok(()));
+    let root = || "CN=Root".into();
+    assert_eq!(follows(&later, &now), Err(Error::Crl(CrlFault::Older { issuer: root() })));
+    assert_eq!(follows(&now, &other.crl(&[], UNTIL)), Err(Error::Crl(CrlFault::Dropped { issuer: root() })));
+    assert_eq!(follows(&now, &[]), Err(Error::Crl(CrlFault::Dropped { issuer: root() })));
+}
+
+#[test]
 fn a14_malformed_lists_are_refused_whole() {
     let root = Authority::root("Root");
     let der = root.crl_der(&[SERIAL], UNTIL);

@@ -178,6 +178,25 @@ fn a14_bad_list_of_one_root_holds_up_no_revocation_under_another() {
 }
 
 #[test]
+fn a14_older_list_or_one_of_another_issuer_undoes_no_revocation() {
+    let (one, other) = (Authority::new("One"), Authority::new("Other"));
+    let folder = Folder::of(&[&one]);
+    let mut reload = folder.reload(1);
+    put(&folder.list(0), one.list(300, &[SERIAL]));
+    reload.look();
+    for list in [one.list(299, &[]), one.list(2, &[]), other.list(301, &[])] {
+        put(&folder.list(0), list);
+        reload.look();
+        assert_eq!(reload.flaw(&one.client()), Some(Flaw::Revoked));
+        assert_eq!(reload.alarms().len(), 1);
+    }
+    put(&folder.list(0), other.list(1, &[]) + &one.list(301, &[]));
+    reload.look();
+    assert_eq!(reload.flaw(&one.client()), None);
+    assert!(reload.alarms().is_empty());
+}
+
+#[test]
 fn a14_root_that_expired_holds_up_neither_start_nor_revocation() {
     let (one, old) = (Authority::new("One"), Authority::until("Old", NOW - 1));
     let folder = Folder::of(&[&one, &old]);
