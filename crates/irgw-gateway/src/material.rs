@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use irgw_core::{Rule, Secret, UnixTime};
 use irgw_m2m::identity::IdentityKey;
 use irgw_tls::client::{Client, ServerRoots};
-use irgw_tls::{ApprovedRoot, Crl, ServerIdentity};
+use irgw_tls::{ApprovedRoot, ClientTrust, Crl, ServerIdentity};
 
 use crate::bounded::{self, Readers};
 use crate::config::{Config, ListenerConfig, Located, Problem, RootConfig, RootSource};
@@ -44,9 +44,9 @@ pub(crate) fn roots(entry: &RootConfig, now: UnixTime) -> Result<Vec<ApprovedRoo
     Ok(found.map(|root| root.with_client_eku(entry.client_eku).with_crl_policy(entry.crl_policy)).collect())
 }
 
-/// Reads a file of revocation lists (TLS-9).
-pub(crate) fn lists(file: &Located<PathBuf>) -> Result<Vec<Crl>, Problem> {
-    Crl::parse(&read(file)?).map_err(|error| file.problem(said(&error)))
+/// Reads a file of revocation lists, and checks those of authorities that `trust` knows (TLS-9).
+pub(crate) fn lists(file: &Located<PathBuf>, trust: &ClientTrust) -> Result<Vec<Crl>, Problem> {
+    trust.parse_lists(&read(file)?).map_err(|error| file.problem(said(&error)))
 }
 
 /// Reads the key that signs identity tokens (GW-3).

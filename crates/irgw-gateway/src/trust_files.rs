@@ -15,6 +15,8 @@ use crate::metrics::Metrics;
 pub(crate) struct TrustFiles {
     trust: Arc<ClientTrust>,
     entries: Vec<Entry>,
+    /// A list that was taken, its issuer's key not being known, and turned out not to be the issuer's.
+    unusable_list: Alarm,
 }
 
 /// One `[[root]]`.
@@ -52,10 +54,11 @@ impl TrustFiles {
         for entry in &mut entries {
             for file in &entry.config.crls {
                 let what = format!("revocation list {}", file.value.display());
-                entry.lists.push(Kept::read(what, &[file], || material::lists(file))?);
+                entry.lists.push(Kept::read(what, &[file], || material::lists(file, &trust))?);
             }
         }
-        let files = TrustFiles { trust: Arc::new(trust), entries };
+        let files =
+            TrustFiles { trust: Arc::new(trust), entries, unusable_list: Alarm::new("revocation lists") };
         files.put_lists_in_force();
         Ok(files)
     }
@@ -102,7 +105,7 @@ impl TrustFiles {
         for entry in &mut self.entries {
             for (file, list) in entry.config.crls.iter().zip(&mut entry.lists) {
                 let read = list.look(metrics, |former| {
-                    let lists = material::lists(file)?;
+                    let lists = material::lists(file, trust)?;
                     Crl::check_succession(former, &lists)
                         .map_err(|error| file.problem(material::said(&error)))?;
                     Ok(lists)
@@ -113,6 +116,7 @@ impl TrustFiles {
         if more {
             self.put_lists_in_force();
         }
+        self.unusable_list.settle(metrics, self.trust.unusable_list());
         other_roots || more
     }
 

@@ -15,7 +15,7 @@ use crate::{CrlFault, Error, certificate, time};
 /// A parsed revocation list, indexed by serial number. Cheap to clone.
 ///
 /// It is authentic only as far as a path is judged by it: its signature is checked with the key of the authority
-/// whose certificate it is asked about.
+/// whose certificate it is asked about. [`crate::ClientTrust::parse_lists`] checks it before, where it can.
 #[derive(Clone)]
 pub struct Crl {
     pub(crate) list: Arc<CertRevocationList<'static>>,
@@ -127,6 +127,11 @@ impl Crl {
     /// The issuer for messages.
     pub(crate) fn issuer_text(&self) -> Arc<str> {
         certificate::name_text(self.issuer())
+    }
+
+    /// The authorityKeyIdentifier, if there is one.
+    pub(crate) fn key_id(&self) -> Option<&[u8]> {
+        self.key_id.as_deref()
     }
 }
 

@@ -117,6 +117,11 @@ pub enum CrlFault {
     NoNumber,
     /// The cRLNumber is critical (RFC 5280 §5.2.3).
     CriticalNumber,
+    /// Its issuer is known, and the signature is not by its key in an accepted algorithm.
+    BadSignature {
+        /// Who should have signed it.
+        issuer: Arc<str>,
+    },
     /// The list that should take another's place does not cover what that does.
     Dropped {
         /// Whose list is missing.
@@ -256,6 +261,9 @@ impl fmt::Display for CrlFault {
             CrlFault::Malformed(what) => write!(f, "not a revocation list: {what}"),
             CrlFault::NoNumber => f.write_str("the revocation list has no cRLNumber"),
             CrlFault::CriticalNumber => f.write_str("the revocation list's cRLNumber is critical"),
+            CrlFault::BadSignature { issuer } => {
+                write!(f, "the revocation list is not signed by {issuer}, whose it says it is")
+            }
             CrlFault::Dropped { issuer } => {
                 write!(f, "there is no longer a revocation list of {issuer} for what the one in force covers")
             }

@@ -37,6 +37,7 @@
 //! ```
 
 mod assess;
+mod authority;
 mod certificate;
 pub mod client;
 mod client_cert;

@@ -49,6 +49,12 @@ impl Memo {
         self.lock().keep(cert, self.limit_bytes);
     }
 
+    /// All that is remembered.
+    pub(crate) fn all(&self) -> Vec<Arc<VerifiedCert>> {
+        let generations = self.lock();
+        generations.young.values().chain(generations.old.values()).cloned().collect()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
         // The maps are whole after every step, so a panic elsewhere under the lock leaves nothing half done.
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)

@@ -19,6 +19,8 @@ pub(crate) struct Traits {
     pub(crate) dns_names: Option<Vec<Box<str>>>,
     /// There is a keyUsage, and it lacks cRLSign.
     pub(crate) no_crl_sign: bool,
+    /// Its subjectKeyIdentifier.
+    pub(crate) key_id: Option<Box<[u8]>>,
 }
 
 /// Judges an end-entity certificate.
@@ -79,7 +81,7 @@ pub(crate) fn root(certificate: &Certificate<'_>) -> Result<Traits, Flaw> {
     let is_self_issued = certificate.x509.subject().as_raw() == certificate.x509.issuer().as_raw();
     match (is_self_issued, &found.authority_key_id) {
         (false, None) => return Err(Flaw::MissingExtension("authorityKeyIdentifier")),
-        (true, Some(id)) if found.subject_key_id.as_ref() != Some(id) => {
+        (true, Some(id)) if found.traits.key_id.as_ref() != Some(id) => {
             return Err(Flaw::BadExtension("authorityKeyIdentifier"));
         }
         _ => {}
@@ -97,7 +99,7 @@ fn authority(certificate: &Certificate<'_>, found: &Found) -> Result<(), Flaw> {
     if certificate.x509.subject().iter().next().is_none() {
         return Err(Flaw::EmptySubject);
     }
-    if found.subject_key_id.is_none() {
+    if found.traits.key_id.is_none() {
         return Err(Flaw::MissingExtension("subjectKeyIdentifier"));
     }
     Ok(())
@@ -171,7 +173,6 @@ struct Found {
     is_authority: bool,
     critical_constraints: bool,
     constrains_names: bool,
-    subject_key_id: Option<Box<[u8]>>,
     authority_key_id: Option<Box<[u8]>>,
     unknown_critical: Option<String>,
 }
@@ -217,7 +218,7 @@ impl Found {
             }
             ParsedExtension::SubjectKeyIdentifier(identifier) => {
                 must_be(false, "subjectKeyIdentifier")?;
-                self.subject_key_id = Some(identifier.0.into());
+                self.traits.key_id = Some(identifier.0.into());
             }
             ParsedExtension::KeyUsage(usage) => {
                 self.traits.no_crl_sign = !usage.crl_sign();

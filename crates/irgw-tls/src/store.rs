@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use rustls_pki_types::TrustAnchor;
 use webpki::CertRevocationList;
@@ -14,6 +15,8 @@ pub(crate) struct Store {
     roots: Vec<ApprovedRoot>,
     pub(crate) groups: Vec<Group>,
     crls: Vec<Crl>,
+    /// What judging found first of a list that cannot be used.
+    pub(crate) unusable_list: OnceLock<String>,
 }
 
 /// The roots of one [`CrlPolicy`]: webpki judges a path by one policy at a time.
@@ -44,7 +47,7 @@ impl Store {
             (!anchors.is_empty()).then_some(Group { policy, anchors, members })
         });
         let groups = groups.collect();
-        Ok(Store { groups, roots, crls })
+        Ok(Store { groups, roots, crls, unusable_list: OnceLock::new() })
     }
 
     /// The root whose anchor this is.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use irgw_core::Thumbprint;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 
+use crate::authority::Authority;
 use crate::certificate::{Certificate, Facts};
 use crate::memo::Memo;
 use crate::path::{self, Judged, Presented};
 use crate::store::Store;
 use crate::verified::{Refused, Standing};
-use crate::{ApprovedRoot, CommonName, Crl, Error, Fault, Flaw, Place, VerifiedCert, digest};
+use crate::{ApprovedRoot, CommonName, Crl, CrlFault, Error, Fault, Flaw, Place, VerifiedCert, digest};
 
 /// Judges client certificates by approved roots and revocation lists.
 ///
@@ -93,6 +94,33 @@ impl ClientTrust {
     /// The revocation lists that are in force.
     pub fn crls(&self) -> Vec<Crl> {
         self.store.load().crls().to_vec()
+    }
+
+    /// Parses revocation lists as [`Crl::parse`], and checks the signature of each whose issuer is known: an approved
+    /// root, or an authority of a path that is remembered as good. That of any other is checked when a path is judged.
+    ///
+    /// # Errors
+    /// As [`Crl::parse`], and [`Error::Crl`] with [`CrlFault::BadSignature`].
+    pub fn parse_lists(&self, bytes: &[u8]) -> Result<Vec<Crl>, Error> {
+        let store = self.store.load();
+        let roots = store.roots().iter().map(Authority::from);
+        let seen = self.memo.all().into_iter().flat_map(|cert| cert.authorities());
+        let known: Vec<Authority> = roots.chain(seen).collect();
+        let parse = |der: &CertificateRevocationListDer<'_>| {
+            let crl = Crl::from_der(der)?;
+            let mut issuers = known.iter().filter(|authority| authority.may_have_issued(&crl)).peekable();
+            match issuers.peek().is_none() || issuers.any(|issuer| issuer.signed(der)) {
+                true => Ok(crl),
+                false => Err(Error::Crl(CrlFault::BadSignature { issuer: crl.issuer_text() })),
+            }
+        };
+        Crl::split(bytes)?.iter().map(parse).collect()
+    }
+
+    /// What was found, since lists or roots were last replaced, of a list that cannot be used: nobody whom it should
+    /// cover is accepted.
+    pub fn unusable_list(&self) -> Option<String> {
+        self.store.load().unusable_list.get().cloned()
     }
 
     /// Judges a client's certificate and the certificates that came with it, in any order, at `now`.
@@ -189,7 +217,12 @@ impl ClientTrust {
         now: UnixTime,
     ) -> Result<Judged, Fault> {
         let presented = Presented { certificate, end_entity, intermediates };
-        path::judge(store, &presented, &self.limits, now)
+        path::judge(store, &presented, &self.limits, now).inspect_err(|fault| {
+            if let Flaw::BadCrl(_) = fault.flaw {
+                let issuer = certificate.facts().issuer;
+                store.unusable_list.get_or_init(|| format!("{fault}, for a certificate issued by {issuer}"));
+            }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use irgw_core::Thumbprint;
 use rustls_pki_types::CertificateDer;
 
+use crate::authority::Authority;
 use crate::certificate::Facts;
 use crate::store::Store;
 use crate::{CommonName, Error, IssuerPin};
@@ -72,6 +73,13 @@ impl VerifiedCert {
         let is_sent = |der: &CertificateDer<'static>| intermediates.iter().any(|sent| **sent == **der);
         let Ok(path) = &standing.path else { return false };
         path.used.iter().all(|index| own(index).is_some_and(is_sent))
+    }
+
+    /// The authorities of the path that was found good, the root aside; none when the last judgement refused it.
+    pub(crate) fn authorities(&self) -> Vec<Authority> {
+        let standing = self.standing.load();
+        let used = standing.path.as_ref().map_or(&[][..], |path| &path.used);
+        used.iter().filter_map(|index| self.chain.get(index + 1)).filter_map(Authority::read).collect()
     }
 
     /// The bytes that this value keeps alive, roughly.

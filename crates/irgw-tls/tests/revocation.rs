@@ -123,6 +123,32 @@ fn a14_list_gives_way_to_no_older_one_and_to_none_of_another_issuer() {
 }
 
 #[test]
+fn a14_signature_of_a_list_is_checked_as_soon_as_its_issuer_is_known() {
+    let root = Authority::root("Root");
+    let issuing = root.intermediate("Issuing");
+    let bad_signature = |authority: &Authority| {
+        let mut der = authority.crl_der(&[], UNTIL);
+        *der.last_mut().unwrap() ^= 1;
+        der
+    };
+    let trust = support::trust(&root);
+    let refused = |name: &str| Err(Error::Crl(CrlFault::BadSignature { issuer: name.into() }));
+    let parsed = |der: &[u8]| trust.parse_lists(der).map(|lists| lists.len());
+    assert_eq!(parsed(&root.crl_der(&[], UNTIL)), Ok(1));
+    assert_eq!(parsed(&bad_signature(&root)), refused("CN=Root"));
+    assert_eq!(parsed(&bad_signature(&issuing)), Ok(1), "not known yet");
+    assert!(trust.verify(&client(&issuing).der, issuing.alone(), at(NOW)).is_ok());
+    assert_eq!(parsed(&bad_signature(&issuing)), refused("CN=Issuing"));
+    assert_eq!(parsed(&issuing.crl_der(&[], UNTIL)), Ok(1));
+    assert_eq!(trust.unusable_list(), None);
+    trust.replace_crls(Crl::parse(&bad_signature(&issuing)).unwrap());
+    assert!(trust.verify(&client(&issuing).der, issuing.alone(), at(NOW)).is_err());
+    assert!(trust.unusable_list().is_some_and(|told| told.contains("CN=Issuing")));
+    trust.replace_crls(issuing.crl(&[], UNTIL));
+    assert_eq!(trust.unusable_list(), None);
+}
+
+#[test]
 fn a14_malformed_lists_are_refused_whole() {
     let root = Authority::root("Root");
     let der = root.crl_der(&[SERIAL], UNTIL);

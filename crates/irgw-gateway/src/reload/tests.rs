@@ -11,6 +11,7 @@ use rcgen::{
     IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::*;
 use crate::SetClock;
@@ -194,6 +195,22 @@ fn a14_older_list_or_one_of_another_issuer_undoes_no_revocation() {
     reload.look();
     assert_eq!(reload.flaw(&one.client()), None);
     assert!(reload.alarms().is_empty());
+}
+
+#[test]
+fn a14_list_that_a_known_issuer_did_not_sign_is_not_put_in_force() {
+    let one = Authority::new("One");
+    let folder = Folder::of(&[&one]);
+    let mut reload = folder.reload(1);
+    let list = one.list(2, &[]);
+    let der = rustls_pki_types::CertificateRevocationListDer::from_pem_slice(list.as_bytes()).unwrap();
+    let mut der = der.to_vec();
+    let last = der.len() - 1;
+    der[last] ^= 1;
+    put(&folder.list(0), der);
+    reload.look();
+    assert_eq!(reload.flaw(&one.client()), None);
+    assert_eq!(reload.alarms().len(), 1);
 }
 
 #[test]
