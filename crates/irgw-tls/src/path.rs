@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{
-    EndEntityCert, ExpirationPolicy, ExtendedKeyUsageValidator, KeyPurposeIdIter, RevocationOptionsBuilder,
-    UnknownStatusPolicy, VerifiedPath,
+    CertRevocationList, EndEntityCert, ExpirationPolicy, ExtendedKeyUsageValidator, KeyPurposeIdIter,
+    RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
 use x509_parser::asn1_rs::{Any, FromDer, Oid};
@@ -90,6 +90,8 @@ pub(crate) fn judge(
     Err(refusal)
 }
 
+/// Judges by the roots of one group, and by the lists of one key of each issuer at a time: a path is accepted only by
+/// lists that the keys in it signed.
 fn judge_by(
     store: &Store,
     group: &Group,
@@ -98,8 +100,32 @@ fn judge_by(
     limits: &Limits,
     now: UnixTime,
 ) -> Result<Judged, Fault> {
-    let lists = store.lists();
-    let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+    let certificates: Vec<_> =
+        presented.intermediates.iter().filter_map(|der| EndEntityCert::try_from(der).ok()).collect();
+    let issuers: Vec<&[u8]> = certificates.iter().chain([parsed]).map(|cert| cert.issuer()).collect();
+    let mut refusal: Option<Fault> = None;
+    for lists in store.arrangements(&issuers) {
+        match judge_with(&lists, store, group, parsed, presented, limits, now) {
+            Ok(judged) => return Ok(judged),
+            Err(fault) => match &refusal {
+                Some(Fault { flaw: Flaw::BadCrl(_), .. }) | None => refusal = Some(fault),
+                Some(_) => {}
+            },
+        }
+    }
+    Err(refusal.unwrap_or(Place::Path.has(Flaw::UnknownIssuer)))
+}
+
+fn judge_with(
+    lists: &[&CertRevocationList<'_>],
+    store: &Store,
+    group: &Group,
+    parsed: &EndEntityCert<'_>,
+    presented: &Presented<'_>,
+    limits: &Limits,
+    now: UnixTime,
+) -> Result<Judged, Fault> {
+    let revocation = RevocationOptionsBuilder::new(lists).ok().map(|options| {
         options
             .with_status_policy(match group.policy {
                 CrlPolicy::Required => UnknownStatusPolicy::Deny,

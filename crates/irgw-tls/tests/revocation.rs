@@ -149,6 +149,34 @@ fn a14_signature_of_a_list_is_checked_as_soon_as_its_issuer_is_known() {
 }
 
 #[test]
+fn a14_authority_that_changed_its_key_has_a_list_of_each() {
+    let root = Authority::root("Root");
+    let (old, new) = (root.intermediate("Issuing"), root.intermediate("Issuing"));
+    let judge = |crls: Vec<Crl>, issuing: &Authority| {
+        let trust = trust_with(&root, CrlPolicy::Required, [root.crl(&[], UNTIL), crls].concat());
+        let both = trust.verify(&client(issuing).der, &[old.der.clone(), new.der.clone()], at(NOW));
+        let alone = flaw_of(trust.verify(&client(issuing).der, issuing.alone(), at(NOW)).map(|_| ()));
+        assert_eq!(both.is_ok(), alone.is_none());
+        alone
+    };
+    for (this_old, this_new) in [(NOW, NOW - 1), (NOW - 1, NOW)] {
+        let both = |in_old: &[u64], in_new: &[u64]| {
+            [old.crl_from(this_old, in_old, UNTIL), new.crl_from(this_new, in_new, UNTIL)].concat()
+        };
+        assert_eq!(judge(both(&[], &[]), &old), None);
+        assert_eq!(judge(both(&[], &[]), &new), None);
+        assert_eq!(judge(both(&[SERIAL], &[]), &old), Some(Flaw::Revoked));
+        assert_eq!(judge(both(&[SERIAL], &[]), &new), None);
+        assert_eq!(judge(both(&[], &[SERIAL]), &old), None);
+        assert_eq!(judge(both(&[], &[SERIAL]), &new), Some(Flaw::Revoked));
+    }
+    // With lists of other keys alone nothing is known, so nobody is accepted.
+    let strangers = [Authority::root("Issuing"), Authority::root("Issuing")];
+    let others = strangers.iter().flat_map(|stranger| stranger.crl(&[], UNTIL)).collect();
+    assert!(matches!(judge(others, &old), Some(Flaw::BadCrl(_))));
+}
+
+#[test]
 fn a14_malformed_lists_are_refused_whole() {
     let root = Authority::root("Root");
     let der = root.crl_der(&[SERIAL], UNTIL);
