@@ -188,11 +188,14 @@ fn examine(
     let mut authorities = Vec::new();
     narrow(&mut window, presented.certificate, store, now);
     let mut counted = 0;
+    // webpki holds intermediates to their pathLenConstraint, and does not look at a root's.
+    let allowed = root.traits.path_length.and_then(|length| usize::try_from(length).ok());
+    let allowed = allowed.map_or(limits.intermediates, |length| length.min(limits.intermediates));
     for (index, cert) in path.intermediate_certificates().enumerate() {
         let place = Place::Intermediate(index + 1);
         // RFC 5280 §4.2.1.9 does not count what is self-issued.
         counted += usize::from(cert.subject() != cert.issuer());
-        if counted > limits.intermediates {
+        if counted > allowed {
             return Err(Place::Path.has(Flaw::PathLength));
         }
         let der = cert.der();

@@ -19,6 +19,8 @@ pub(crate) struct Traits {
     pub(crate) dns_names: Option<Vec<Box<str>>>,
     /// There is a keyUsage, and it lacks cRLSign.
     pub(crate) no_crl_sign: bool,
+    /// Its pathLenConstraint.
+    pub(crate) path_length: Option<u32>,
     /// Its subjectKeyIdentifier.
     pub(crate) key_id: Option<Box<[u8]>>,
 }
@@ -229,6 +231,7 @@ impl Found {
             }
             ParsedExtension::BasicConstraints(constraints) => {
                 self.is_authority = constraints.ca;
+                self.traits.path_length = constraints.path_len_constraint;
                 self.critical_constraints = extension.critical;
             }
             ParsedExtension::NameConstraints(constraints) => {

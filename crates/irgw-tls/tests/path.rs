@@ -251,6 +251,19 @@ fn a09_path_length_constraint_holds() {
 }
 
 #[test]
+fn a09_path_length_constraint_of_a_root_holds() {
+    for (allowed, expected) in [(0, Some(Flaw::PathLength)), (1, None)] {
+        let root = Authority::root_with("Root", |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(allowed));
+        });
+        assert_eq!(flaw(&trust(&root), &root.client(NAME).der), None);
+        let issuing = root.intermediate("Issuing");
+        let verdict = trust(&root).verify(&issuing.client(NAME).der, issuing.alone(), at(NOW)).map(|_| ());
+        assert_eq!(flaw_of(verdict), expected, "{allowed}");
+    }
+}
+
+#[test]
 fn a09_dns_name_constraints_hold_for_the_common_name_too() {
     let constraint = |permitted: &[&str], excluded: &[&str]| {
         let subtrees = |names: &[&str]| {
