@@ -66,13 +66,19 @@ pub fn assess(chain: &[CertificateDer<'_>], trust: &ClientTrust, now: UnixTime) 
         || Error::certificate(Place::EndEntity.has(Flaw::Malformed("there is no certificate")), None);
     let (end_entity, intermediates) = chain.split_first().ok_or_else(nothing)?;
     let certificate = Certificate::parse(end_entity).map_err(|fault| Error::certificate(fault, None))?;
-    let path = fault_of(trust.verify_path(end_entity, intermediates, now));
-    let full = fault_of(trust.verify(end_entity, intermediates, now).map(|_| ()));
+    let (path, used) = match trust.path_of(end_entity, intermediates, now) {
+        Ok(used) => (None, used),
+        Err(error) => (Some(fault_of(error)?), Vec::new()),
+    };
+    let full = match trust.verify(end_entity, intermediates, now) {
+        Ok(_) => None,
+        Err(error) => Some(fault_of(error)?),
+    };
     let common_name = certificate.common_name();
     let key = Key::accept(certificate.x509.public_key());
-    let findings = vec![
+    let mut findings = vec![
         path_finding(path.as_ref()),
-        key_finding(chain, path.as_ref()),
+        key_finding(std::iter::once(end_entity).chain(used), path.as_ref()),
         match (&common_name, &full) {
             (Err(fault), _) => not_met(Rule::Tls6, fault.to_string()),
             (Ok(_), Some(Fault { flaw: Flaw::CommonName(fault), .. })) => {
@@ -93,6 +99,14 @@ pub fn assess(chain: &[CertificateDer<'_>], trust: &ClientTrust, now: UnixTime) 
             Some(_) => not_judged(Rule::Tls9, "the path is not valid".into()),
         },
     ];
+    // What the whole judgement names is a finding, whatever the parts have made of it.
+    if let Some(fault) = &full {
+        match findings.iter_mut().find(|finding| finding.rule == fault.rule()) {
+            Some(finding) if finding.outcome == Outcome::NotMet => {}
+            Some(finding) => *finding = not_met(fault.rule(), fault.to_string()),
+            None => findings.push(not_met(fault.rule(), fault.to_string())),
+        }
+    }
     let facts = certificate.facts();
     Ok(Assessment {
         subject: facts.subject.to_string(),
@@ -108,10 +122,11 @@ pub fn assess(chain: &[CertificateDer<'_>], trust: &ClientTrust, now: UnixTime) 
     })
 }
 
-fn fault_of(result: Result<(), Error>) -> Option<Fault> {
-    match result {
-        Err(Error::Certificate { fault, .. }) => Some(fault),
-        _ => None,
+/// The fault that an error is made of; the error itself when it is of another kind.
+fn fault_of(error: Error) -> Result<Fault, Error> {
+    match error {
+        Error::Certificate { fault, .. } => Ok(fault),
+        other => Err(other),
     }
 }
 
@@ -127,12 +142,16 @@ fn path_finding(fault: Option<&Fault>) -> Finding {
     }
 }
 
-fn key_finding(chain: &[CertificateDer<'_>], path: Option<&Fault>) -> Finding {
+/// TLS-5, of the certificates of the path: what else was sent plays no part.
+fn key_finding<'a>(
+    certificates: impl IntoIterator<Item = &'a CertificateDer<'a>>,
+    path: Option<&Fault>,
+) -> Finding {
     if let Some(fault) = path.filter(|fault| fault.rule() == Rule::Tls5) {
         return not_met(Rule::Tls5, fault.to_string());
     }
     let mut names = Vec::new();
-    for der in chain {
+    for der in certificates {
         let Ok(certificate) = Certificate::parse(der) else { continue };
         match Key::accept(certificate.x509.public_key()) {
             Ok(key) => names.push(key.name()),

@@ -167,12 +167,23 @@ impl ClientTrust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
+        self.path_of(end_entity, intermediates, now).map(|_| ())
+    }
+
+    /// The same; returns the intermediates of the path.
+    pub(crate) fn path_of<'a>(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &'a [CertificateDer<'a>],
+        now: UnixTime,
+    ) -> Result<Vec<&'a CertificateDer<'a>>, Error> {
         path::measure(end_entity, intermediates, &self.limits)
             .map_err(|fault| Error::certificate(fault, Facts::read(end_entity)))?;
         let certificate = Certificate::parse(end_entity).map_err(|fault| Error::certificate(fault, None))?;
-        self.judge(&self.store.load(), &certificate, end_entity, intermediates, now)
-            .map(|_| ())
-            .map_err(|fault| Error::certificate(fault, Some(certificate.facts())))
+        let judged = self
+            .judge(&self.store.load(), &certificate, end_entity, intermediates, now)
+            .map_err(|fault| Error::certificate(fault, Some(certificate.facts())))?;
+        Ok(judged.path.used.iter().filter_map(|index| intermediates.get(*index)).collect())
     }
 
     /// Whether a certificate that was verified before still stands: nothing when roots and lists are the same and

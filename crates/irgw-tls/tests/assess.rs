@@ -51,6 +51,29 @@ fn every_rule_has_its_finding() {
 }
 
 #[test]
+fn name_that_a_root_may_not_certify_is_a_finding() {
+    let root = Authority::root_with("Root", |params| {
+        params.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("allowed.example".into())],
+            excluded_subtrees: vec![],
+        });
+    });
+    let assessment = assess(&[root.client(NAME).der], &support::trust(&root), at(NOW)).unwrap();
+    assert_eq!((outcomes(&assessment).as_str(), assessment.accepted), ("-++++", false));
+}
+
+#[test]
+fn key_of_a_certificate_outside_the_path_is_no_finding() {
+    let root = Authority::root("Root");
+    let issuing = root.intermediate("Issuing");
+    let unrelated = Authority::root_of("Other", rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    let sent = [issuing.client(NAME).der, unrelated.der, issuing.der];
+    let assessment = assess(&sent, &support::trust(&root), at(NOW)).unwrap();
+    assert_eq!((outcomes(&assessment).as_str(), assessment.accepted), ("+++++", true));
+    assert_eq!(assessment.findings[1].detail, "keys: P-256, P-256");
+}
+
+#[test]
 fn assessment_serialises_with_rule_ids() {
     let root = Authority::root("Root");
     let assessment = assess(&[root.client(NAME).der], &support::trust(&root), at(NOW)).unwrap();

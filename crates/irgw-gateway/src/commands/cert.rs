@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use irgw_core::UnixTime;
+use irgw_core::{Rule, UnixTime};
 use irgw_tls::{Outcome, assess};
 
 use super::certificate_file::read_chain;
@@ -60,8 +60,10 @@ pub(crate) fn run(args: &CertArgs, now: UnixTime, out: &mut impl Write) -> Resul
             writeln!(out, "{:<7} {outcome:<12} {}", finding.rule, finding.detail)?;
         }
     }
-    match assessment.findings.iter().find(|finding| finding.outcome == Outcome::NotMet) {
-        Some(broken) => Err(CommandError::refused(broken.rule, "a handshake would refuse this certificate")),
-        None => Ok(()),
+    if assessment.accepted {
+        return Ok(());
     }
+    let broken = assessment.findings.iter().find(|finding| finding.outcome == Outcome::NotMet);
+    let rule = broken.map_or(Rule::Tls4, |finding| finding.rule);
+    Err(CommandError::refused(rule, "a handshake would refuse this certificate"))
 }
