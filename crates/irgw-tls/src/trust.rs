@@ -137,11 +137,16 @@ impl ClientTrust {
     ) -> Result<Arc<VerifiedCert>, Error> {
         path::measure(end_entity, intermediates, &self.limits)
             .map_err(|fault| Error::certificate(fault, Facts::read(end_entity)))?;
-        if let Some(cert) = self.memo.find(&Thumbprint(digest::sha256(end_entity)))
-            && cert.is_covered_by(intermediates)
-            && self.confirm(&cert, now).is_ok()
-        {
-            return Ok(cert);
+        if let Some(cert) = self.memo.find(&Thumbprint(digest::sha256(end_entity))) {
+            // Judged again by the very same certificates it would be refused again.
+            let is_same = cert.came_with(intermediates);
+            if is_same || cert.is_covered_by(intermediates) {
+                match self.confirm(&cert, now) {
+                    Ok(()) => return Ok(cert),
+                    Err(error) if is_same => return Err(error),
+                    Err(_) => {}
+                }
+            }
         }
         let store = self.store.load_full();
         let certificate = Certificate::parse(end_entity).map_err(|fault| Error::certificate(fault, None))?;
@@ -252,3 +257,36 @@ fn name(certificate: &Certificate<'_>, judged: &Judged) -> Result<CommonName, Fa
 
 /// Half of what the memo may hold: some 2,500 clients a generation.
 const MEMO_BYTES: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verified::Refused;
+
+    #[test]
+    fn what_was_refused_with_the_same_certificates_is_not_judged_twice_in_a_second() {
+        let trust = ClientTrust::new(Vec::new(), Vec::new()).unwrap();
+        let chain: Box<[CertificateDer<'static>]> =
+            Box::from([b"client".to_vec().into(), b"issuer".to_vec().into()]);
+        let facts = Facts {
+            subject: "CN=a".into(),
+            issuer: "CN=b".into(),
+            serial: "01".into(),
+            thumbprint: Thumbprint(digest::sha256(b"client")),
+            not_before: 0,
+            not_after: 1,
+        };
+        let error = Error::certificate(Place::EndEntity.has(Flaw::Revoked), Some(facts.clone()));
+        let standing = Standing {
+            store: Arc::downgrade(&trust.store.load_full()),
+            path: Err(Refused { at: 7, error: error.clone() }),
+        };
+        let name = CommonName::parse("a").unwrap();
+        trust.memo.insert(Arc::new(VerifiedCert::new(name, facts, chain.clone(), standing)));
+        let at = |second| UnixTime::since_unix_epoch(std::time::Duration::from_secs(second));
+        let verify = |sent, second| trust.verify(&chain[0], sent, at(second)).map(|_| ());
+        assert_eq!(verify(&chain[1..], 7), Err(error.clone()));
+        assert_ne!(verify(&[], 7), Err(error.clone()), "with others it could be good");
+        assert_ne!(verify(&chain[1..], 8), Err(error), "the next second it could be good");
+    }
+}

@@ -75,6 +75,13 @@ impl VerifiedCert {
         path.used.iter().all(|index| own(index).is_some_and(is_sent))
     }
 
+    /// Whether exactly these came with it when it was verified first, in any order.
+    pub(crate) fn came_with(&self, intermediates: &[CertificateDer<'_>]) -> bool {
+        let own = self.chain.get(1..).unwrap_or_default();
+        own.iter().all(|der| intermediates.iter().any(|sent| **sent == **der))
+            && intermediates.iter().all(|sent| own.iter().any(|der| **sent == **der))
+    }
+
     /// The authorities of the path that was found good, the root aside; none when the last judgement refused it.
     pub(crate) fn authorities(&self) -> Vec<Authority> {
         let standing = self.standing.load();
