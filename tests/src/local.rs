@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -152,30 +152,19 @@ impl Local {
 
     fn serve_at(&self, name: &str, overlay: Table, now: Option<u64>) -> Result<(Dev, Process), Error> {
         let mut table = read_table(&self.folder.join("irgw.toml"))?;
+        // Port 0 everywhere; what the gateway was given is in its log. An overlay may want another address.
+        set(&mut table, &["operator", "listen"], "127.0.0.1:0".into());
+        if let Some(Value::Array(listeners)) = table.get_mut("listener") {
+            for listener in listeners.iter_mut().filter_map(Value::as_table_mut) {
+                listener.insert("listen".into(), "127.0.0.1:0".into());
+            }
+        }
         lay_over(&mut table, overlay);
         let mut dev = self.dev.clone();
         dev.audit_log = self.folder.join(format!("{name}-audit.log"));
         File::create(&dev.audit_log).map_err(Error::file(&dev.audit_log))?;
         restrict(&dev.audit_log)?;
         set(&mut table, &["audit", "file"], dev.audit_log.display().to_string());
-        if table.contains_key("operator") {
-            let address = format!("127.0.0.1:{}", free_port()?);
-            if let Some(operator) = &mut dev.listeners.operator {
-                operator.base_url = format!("http://{address}");
-            }
-            set(&mut table, &["operator", "listen"], address);
-        }
-        if let Some(Value::Array(listeners)) = table.get_mut("listener") {
-            for listener in listeners.iter_mut().filter_map(Value::as_table_mut) {
-                let port = free_port()?;
-                listener.insert("listen".into(), format!("127.0.0.1:{port}").into());
-                let known = match listener.get("channel").and_then(Value::as_str) {
-                    Some("cloud") => &mut dev.listeners.cloud,
-                    _ => &mut dev.listeners.desktop,
-                };
-                known.base_url = format!("https://localhost:{port}");
-            }
-        }
         let config = self.folder.join(format!("{name}.toml"));
         std::fs::write(&config, table.to_string()).map_err(Error::file(&config))?;
         let log = self.folder.join(format!("{name}.log"));
@@ -183,9 +172,16 @@ impl Local {
         command.args(["serve", "--config"]).arg(&config);
         command.envs(now.map(|now| (CLOCK, now.to_string())));
         let mut process = Process::spawn(&mut command, &log)?;
-        let port = dev.listeners.cloud.base_url.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
-        process
-            .wait_for(&log, || port.is_some_and(|port| TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
+        let wanted = table.get("listener").and_then(Value::as_array).map_or(0, Vec::len);
+        let wanted = wanted + usize::from(table.contains_key("operator"));
+        process.wait_for(&log, || ports(&log).len() >= wanted)?;
+        for (who, port) in ports(&log) {
+            match (who.as_str(), &mut dev.listeners.operator) {
+                ("operator", Some(operator)) => operator.base_url = format!("http://127.0.0.1:{port}"),
+                ("cloud", _) => dev.listeners.cloud.base_url = format!("https://localhost:{port}"),
+                _ => dev.listeners.desktop.base_url = format!("https://localhost:{port}"),
+            }
+        }
         Ok((dev, process))
     }
 }
@@ -258,6 +254,16 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Who listens on which port, from the lines `WHO SCHEME://ADDRESS` that a gateway prints when all are bound.
+fn ports(log: &Path) -> Vec<(String, u16)> {
+    let line = |line: &str| {
+        let (who, url) = line.split_once(' ')?;
+        let address: SocketAddr = url.split_once("://")?.1.parse().ok()?;
+        Some((who.to_owned(), address.port()))
+    };
+    std::fs::read_to_string(log).unwrap_or_default().lines().filter_map(line).collect()
 }
 
 /// A port that nobody has at the moment.

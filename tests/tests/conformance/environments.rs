@@ -55,14 +55,24 @@ pub(crate) fn program() -> Result<Program, irgw_tests::Error> {
 }
 
 /// `serve --config FILE`, with a clock that stands at `seconds` since the Unix epoch; until it is killed.
-#[expect(clippy::print_stderr, reason = "the runner shows what a gateway that does not start has printed")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the runner reads the addresses, and shows what a gateway that does not start has printed"
+)]
 pub(crate) fn serve_at(seconds: u64) -> ExitCode {
     let Some(file) = std::env::args_os().nth(3).map(PathBuf::from) else { return ExitCode::FAILURE };
     let serve = || -> Result<(), Box<dyn std::error::Error>> {
         let config = irgw_gateway::Config::load(&file)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let clock = Arc::new(irgw_gateway::SetClock::at(seconds));
-        let _gateway = runtime.block_on(irgw_gateway::Gateway::start(config, clock))?;
+        let gateway = runtime.block_on(irgw_gateway::Gateway::start(config, clock))?;
+        for (channel, address) in gateway.addresses() {
+            println!("{channel} https://{address}");
+        }
+        if let Some(address) = gateway.operator_address() {
+            println!("operator http://{address}");
+        }
         runtime.block_on(std::future::pending::<()>());
         Ok(())
     };
