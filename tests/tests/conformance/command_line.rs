@@ -1,6 +1,5 @@
 //! The command line as scripts use it: output, one line an error, exit codes.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use irgw_core::Environment;
@@ -8,8 +7,8 @@ use irgw_tests::{Local, folder};
 use libtest_mimic::{Completion, Trial};
 use serde_json::Value;
 
-use crate::curl::{provider, token};
-use crate::environments::{Environments, Ran, ensure, installed, irgw, ran, text};
+use crate::environments::{Environments, Ran, ensure, installed, irgw, text};
+use crate::tools::{P256, certificate, irgw_in, provider, token};
 use crate::{Result, skipped};
 
 pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
@@ -331,19 +330,12 @@ fn free_ports(configuration: &str) -> String {
     configuration.lines().map(line).collect()
 }
 
-fn with_folder(local: &Local, arguments: &[&str]) -> Result<Ran> {
-    irgw(&[arguments, &["--dir", text(local.folder())]].concat())
-}
-
 /// CN-1.
 fn common_names_are_assigned(local: &Local) -> Result {
-    let added = with_folder(local, &["provider", "add", "assigned"])?;
+    let added = irgw_in(local, &["provider", "add", "assigned"])?;
     ensure(added.code == Some(0), || added.err.clone())?;
     let assign = |domain: &str| {
-        with_folder(
-            local,
-            &["credential", "add", "client-cert", "--provider", "assigned", "--assign", domain],
-        )
+        irgw_in(local, &["credential", "add", "client-cert", "--provider", "assigned", "--assign", domain])
     };
     let mut names = Vec::new();
     for _ in 0..2 {
@@ -377,7 +369,7 @@ fn common_names_are_assigned(local: &Local) -> Result {
         })?;
     }
     let taken = names.first().map(String::as_str).unwrap_or_default();
-    let again = with_folder(
+    let again = irgw_in(
         local,
         &["credential", "add", "client-cert", "--provider", "assigned", "--common-name", taken],
     )?;
@@ -396,7 +388,7 @@ fn common_names_are_assigned(local: &Local) -> Result {
         "--common-name",
         "*.irdgws.example.nz",
     ];
-    let refused = with_folder(local, &wildcard)?;
+    let refused = irgw_in(local, &wildcard)?;
     ensure(matches!(refused.code, Some(1 | 2)), || format!("a wildcard: {:?}", refused.code))?;
     Ok(Completion::Completed)
 }
@@ -406,27 +398,16 @@ fn signing_certificates_are_checked(local: &Local) -> Result {
     if installed("openssl").is_none() {
         return Ok(skipped("openssl is not installed"));
     }
-    let added = with_folder(local, &["provider", "add-owner", "checked"])?;
+    let added = irgw_in(local, &["provider", "add-owner", "checked"])?;
     ensure(added.code == Some(0), || added.err.clone())?;
-    let make = |name: &str, key: &[&str], days: &str| -> Result<String> {
-        let certificate = local.folder().join(format!("checked-{name}.crt"));
-        let secret = local.folder().join(format!("checked-{name}.key"));
-        let subject = format!("/CN={name}");
-        let mut command = Command::new("openssl");
-        command.args(["req", "-x509", "-nodes", "-days", days, "-subj", &subject, "-newkey"]).args(key);
-        let made = ran(command.args(["-keyout", text(&secret), "-out", text(&certificate)]))?;
-        ensure(made.code == Some(0), || made.err.clone())?;
-        Ok(text(&certificate).to_owned())
-    };
-    let p256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
     for (name, key, days, rule) in [
-        ("four-years", p256, "1461", None),
-        ("too-long", p256, "1462", Some("M2M-8")),
+        ("four-years", P256, "1461", None),
+        ("too-long", P256, "1462", Some("M2M-8")),
         ("weak", &["rsa:1024"][..], "30", Some("M2M-4")),
         ("other-curve", &["ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "30", Some("M2M-4")),
         ("ed25519", &["ed25519"], "30", Some("M2M-4")),
     ] {
-        let certificate = make(name, key, days)?;
+        let (_, certificate) = certificate(local.folder(), name, key, days, &[])?;
         let add = [
             "credential",
             "add",
@@ -438,7 +419,7 @@ fn signing_certificates_are_checked(local: &Local) -> Result {
             "--certificate",
             &certificate,
         ];
-        let ran = with_folder(local, &add)?;
+        let ran = irgw_in(local, &add)?;
         match rule {
             None => ensure(ran.code == Some(0), || format!("{name}: {}", ran.err))?,
             Some(rule) => {
@@ -449,7 +430,7 @@ fn signing_certificates_are_checked(local: &Local) -> Result {
             }
         }
         if rule.is_none() {
-            let again = with_folder(local, &add)?;
+            let again = irgw_in(local, &add)?;
             ensure(again.code == Some(1), || {
                 format!("{name} a second time: {:?} {}", again.code, again.err)
             })?;
@@ -466,11 +447,11 @@ fn lists_are_json(local: &Local) -> Result {
         &["credential", "list", "client-certs"],
         &["credential", "list", "signing-certs"],
     ] {
-        let plain = with_folder(local, arguments)?;
+        let plain = irgw_in(local, arguments)?;
         ensure(plain.code == Some(0) && plain.out.contains("kowhai-payroll"), || {
             format!("{arguments:?}: {}{}", plain.out, plain.err)
         })?;
-        let listed = with_folder(local, &[arguments, &["--json"]].concat())?;
+        let listed = irgw_in(local, &[arguments, &["--json"]].concat())?;
         ensure(listed.code == Some(0), || format!("{arguments:?}: {}", listed.err))?;
         serde_json::from_str::<Value>(&listed.out)
             .map_err(|error| format!("{arguments:?}: {error}: {}", listed.out))?;
@@ -482,10 +463,10 @@ fn lists_are_json(local: &Local) -> Result {
 fn page_sizes_are_bounded(local: &Local) -> Result {
     for limit in ["0", "-1", "99999999999", "many", ""] {
         let limit = format!("--limit={limit}");
-        let ran = with_folder(local, &["provider", "list", &limit])?;
+        let ran = irgw_in(local, &["provider", "list", &limit])?;
         ensure(ran.code == Some(2), || format!("{limit}: {:?} {}", ran.code, ran.out))?;
     }
-    let one = with_folder(local, &["provider", "list", "--limit=1"])?;
+    let one = irgw_in(local, &["provider", "list", "--limit=1"])?;
     ensure(one.code == Some(0), || one.err.clone())?;
     Ok(Completion::Completed)
 }
@@ -495,15 +476,15 @@ fn strange_names_are_stored_harmlessly(local: &Local) -> Result {
     for id in
         ["x'; DROP TABLE providers; --", "../../etc/passwd", "$(touch /x)", "%s%n", "\u{202e}abc", "a\"b\\c"]
     {
-        let added = with_folder(local, &["provider", "add", id])?;
+        let added = irgw_in(local, &["provider", "add", id])?;
         ensure(added.code == Some(0), || format!("{id:?}: {}", added.err))?;
-        let again = with_folder(local, &["provider", "add", id])?;
+        let again = irgw_in(local, &["provider", "add", id])?;
         ensure(again.code == Some(1), || format!("{id:?} twice: {:?}", again.code))?;
     }
-    let listed = with_folder(local, &["provider", "list", "--json"])?;
+    let listed = irgw_in(local, &["provider", "list", "--json"])?;
     ensure(listed.out.contains("DROP TABLE"), || listed.out.clone())?;
     for id in ["", "a\nb", "a\u{7}b"] {
-        let added = with_folder(local, &["provider", "add", id])?;
+        let added = irgw_in(local, &["provider", "add", id])?;
         ensure(matches!(added.code, Some(1 | 2)), || format!("{id:?}: {:?}", added.code))?;
     }
     Ok(Completion::Completed)

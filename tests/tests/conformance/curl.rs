@@ -1,13 +1,14 @@
 //! curl as the caller: what a newcomer types first.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use irgw_core::Environment;
-use irgw_tests::{Dev, Local, Provider};
-use libtest_mimic::{Completion, Failed, Trial};
+use irgw_tests::{Dev, Local};
+use libtest_mimic::{Completion, Trial};
 
-use crate::environments::{Environments, ensure, installed, irgw, ran, text};
+use crate::environments::{Environments, ensure, installed};
+use crate::tools::curl;
+pub(crate) use crate::tools::{provider, token};
 use crate::{Result, skipped};
 
 pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
@@ -30,49 +31,6 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
     ]
 }
 
-/// A provider, or an error that says that the target has none.
-pub(crate) fn provider(dev: &Dev, index: usize) -> Result<&Provider> {
-    dev.providers.get(index).ok_or_else(|| Failed::from(format!("the environment has no providers[{index}]")))
-}
-
-/// A token that `irgw m2m sign` makes for a provider's first signing certificate.
-pub(crate) fn token(provider: &Provider) -> Result<String> {
-    let signing = provider.signing.first().ok_or("no signing certificate")?;
-    let (key, certificate) = (text(&signing.key), text(&signing.certificate));
-    let signed =
-        irgw(&["m2m", "sign", "--key", key, "--certificate", certificate, "--issuer", &signing.issuer])?;
-    ensure(signed.code == Some(0), || format!("irgw m2m sign: {}", signed.err))?;
-    Ok(signed.out.trim().to_owned())
-}
-
-/// What curl's last line says: the status, the protocol and the number of TLS connections that failed.
-struct Answer {
-    status: String,
-    version: String,
-    body: String,
-    code: Option<i32>,
-}
-
-fn curl(dev: &Dev, path: &str, certificate: Option<&Provider>, more: &[&str]) -> Result<Answer> {
-    let mut command = Command::new("curl");
-    command.args([
-        "--silent",
-        "--show-error",
-        "--max-time",
-        "20",
-        "--write-out",
-        "\n%{http_code} %{http_version}",
-    ]);
-    command.args(["--cacert", text(&dev.listeners.cloud.ca_file)]);
-    if let Some(provider) = certificate {
-        command.args(["--cert", text(&provider.certificate), "--key", text(&provider.key)]);
-    }
-    let ran = ran(command.args(more).arg(path))?;
-    let (body, line) = ran.out.rsplit_once('\n').unwrap_or(("", &ran.out));
-    let (status, version) = line.split_once(' ').unwrap_or((line, ""));
-    Ok(Answer { status: status.into(), version: version.into(), body: body.into(), code: ran.code })
-}
-
 fn account(dev: &Dev) -> String {
     format!("{}/gateway/account/1", dev.listeners.cloud.base_url)
 }
@@ -86,16 +44,16 @@ fn good_token_gets_200(local: &Local) -> Result {
             "--tls-max" => vec!["--tls-max", "1.2", "-H", &authorization],
             other => vec![other, "-H", &authorization],
         };
-        let answer = curl(dev, &account(dev), Some(first), &more)?;
-        ensure(answer.status == "200", || format!("{version}: {} {}", answer.status, answer.body))?;
+        let answer = curl(dev, Some(first), &account(dev), &more)?;
+        ensure(answer.status == "200", || format!("{version}: {} {}", answer.status, answer.text))?;
     }
     Ok(Completion::Completed)
 }
 
 fn no_certificate_gets_no_answer(local: &Local) -> Result {
-    let answer = curl(local.dev(), &account(local.dev()), None, &[])?;
+    let answer = curl(local.dev(), None, &account(local.dev()), &[])?;
     ensure(answer.status == "000" && answer.code != Some(0), || {
-        format!("{} {}", answer.status, answer.body)
+        format!("{} {}", answer.status, answer.text)
     })?;
     Ok(Completion::Completed)
 }
@@ -103,9 +61,9 @@ fn no_certificate_gets_no_answer(local: &Local) -> Result {
 fn bearer_before_the_token_gets_ev1020(local: &Local) -> Result {
     let first = provider(local.dev(), 0)?;
     let authorization = format!("Authorization: Bearer {}", token(first)?);
-    let answer = curl(local.dev(), &account(local.dev()), Some(first), &["-H", &authorization])?;
-    ensure(answer.status == "400" && answer.body.contains("EV1020"), || {
-        format!("{} {}", answer.status, answer.body)
+    let answer = curl(local.dev(), Some(first), &account(local.dev()), &["-H", &authorization])?;
+    ensure(answer.status == "400" && answer.text.contains("EV1020"), || {
+        format!("{} {}", answer.status, answer.text)
     })?;
     Ok(Completion::Completed)
 }
@@ -113,9 +71,9 @@ fn bearer_before_the_token_gets_ev1020(local: &Local) -> Result {
 fn another_providers_token_gets_ev1022(local: &Local) -> Result {
     let (first, second) = (provider(local.dev(), 0)?, provider(local.dev(), 1)?);
     let authorization = format!("Authorization: {}", token(second)?);
-    let answer = curl(local.dev(), &account(local.dev()), Some(first), &["-H", &authorization])?;
-    ensure(answer.status == "403" && answer.body.contains("EV1022"), || {
-        format!("{} {}", answer.status, answer.body)
+    let answer = curl(local.dev(), Some(first), &account(local.dev()), &["-H", &authorization])?;
+    ensure(answer.status == "403" && answer.text.contains("EV1022"), || {
+        format!("{} {}", answer.status, answer.text)
     })?;
     Ok(Completion::Completed)
 }
@@ -123,16 +81,16 @@ fn another_providers_token_gets_ev1022(local: &Local) -> Result {
 fn http2_is_spoken(local: &Local) -> Result {
     let first = provider(local.dev(), 0)?;
     let authorization = format!("Authorization: {}", token(first)?);
-    let answer = curl(local.dev(), &account(local.dev()), Some(first), &["--http2", "-H", &authorization])?;
+    let answer = curl(local.dev(), Some(first), &account(local.dev()), &["--http2", "-H", &authorization])?;
     ensure(answer.version == "2", || format!("HTTP/{}", answer.version))?;
     Ok(Completion::Completed)
 }
 
 fn desktop_asks_for_no_certificate(local: &Local) -> Result {
     let url = format!("{}/gateway2/gws/returns/1", local.dev().listeners.desktop.base_url);
-    let answer = curl(local.dev(), &url, None, &[])?;
-    ensure(answer.status == "401" && answer.body.contains("<statusCode>2<"), || {
-        format!("{} {}", answer.status, answer.body)
+    let answer = curl(local.dev(), None, &url, &[])?;
+    ensure(answer.status == "401" && answer.text.contains("<statusCode>2<"), || {
+        format!("{} {}", answer.status, answer.text)
     })?;
     Ok(Completion::Completed)
 }

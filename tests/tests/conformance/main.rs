@@ -14,6 +14,7 @@ mod openssl;
 mod shell;
 mod sslyze;
 mod stalling;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;

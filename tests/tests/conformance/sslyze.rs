@@ -9,8 +9,8 @@ use irgw_tests::{Local, folder};
 use libtest_mimic::{Completion, Trial};
 use serde_json::Value;
 
-use crate::curl::provider;
 use crate::environments::{Environments, ensure, installed, ran, text};
+use crate::tools::provider;
 use crate::{Result, skipped};
 
 pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
