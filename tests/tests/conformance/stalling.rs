@@ -1,21 +1,20 @@
-//! Callers who never finish: a stalled handshake, a dribbled header, a flood of streams. Others are served meanwhile.
+//! Callers who never finish: a stalled handshake, a dribbled header, a body that stops. Others are served meanwhile.
 
+use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use irgw_core::Environment;
-use irgw_tests::{Case, CaseText, Dev, Local, Outcome, Skips, Target, attempt};
+use irgw_tests::{Case, CaseText, Local, Outcome, Skips, Target, attempt};
 use libtest_mimic::{Completion, Trial};
 
-use crate::curl::provider;
-use crate::environments::{Environments, installed, text};
-use crate::{Result, skipped};
+use crate::Result;
+use crate::environments::{Environments, ensure};
+use crate::tools::{Tls, connect, head, provider, read_head, tls, token};
 
-/// What a configuration with short deadlines allows for a handshake and a header, and a generous rest.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What is allowed for a handshake where nothing else is said.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 const SHORT_DEADLINES: &str =
     "[limits]\nhandshake_seconds = 1\nheader_seconds = 1\nidle_seconds = 2\nconnections = 4096\n";
 
@@ -35,21 +34,14 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
     ]
 }
 
-fn connect(dev: &Dev) -> Result<TcpStream> {
-    let address = dev.listeners.cloud.base_url.rsplit(':').next().unwrap_or_default();
-    let stream = TcpStream::connect(("127.0.0.1", address.parse::<u16>()?))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
 /// Reads until the gateway ends the connection; fails when it does not within the patience.
-fn ended(stream: &mut TcpStream) -> Result<()> {
+fn ended(stream: &mut impl Read) -> Result<()> {
     let mut buffer = [0; 1024];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) if matches!(error.kind(), ConnectionReset | UnexpectedEof) => return Ok(()),
             Err(error) => return Err(format!("the connection does not end: {error}").into()),
         }
     }
@@ -89,7 +81,7 @@ fn half_a_hello_ends_at_the_deadline(local: &Local, _target: &Target) -> Result 
     for _ in 0..80 {
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(Completion::Completed),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+            Err(error) if error.kind() == ConnectionReset => {
                 return Ok(Completion::Completed);
             }
             _ => {}
@@ -101,19 +93,20 @@ fn half_a_hello_ends_at_the_deadline(local: &Local, _target: &Target) -> Result 
     Err("a dribbled ClientHello keeps the connection for eight times the deadline".into())
 }
 
+/// A18: long before the deadline of a handshake.
 fn bytes_that_are_no_tls_end_at_once(_local: &Local, target: &Target) -> Result {
-    for bytes in [
-        &b"SSH-2.0-x\r\n"[..],
-        &[0; 64],
-        &[0xff; 64],
-        b"GET / HTTP/1.1\r\n\r\n",
-        &[0x16, 3, 1, 0xff, 0xff, 1],
-    ] {
+    for bytes in [&b"SSH-2.0-x\r\n"[..], &[0; 64], &[0xff; 64], b"GET / HTTP/1.1\r\n\r\n"] {
+        let began = Instant::now();
         let mut stream = connect(target.dev())?;
         stream.write_all(bytes)?;
-        stream.shutdown(std::net::Shutdown::Write)?;
         ended(&mut stream)?;
+        ensure(began.elapsed() < HANDSHAKE / 2, || format!("{bytes:?} after {:?}", began.elapsed()))?;
     }
+    // A record header too large for any handshake, and then the end.
+    let mut stream = connect(target.dev())?;
+    stream.write_all(&[0x16, 3, 1, 0xff, 0xff, 1])?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    ended(&mut stream)?;
     served(target)?;
     Ok(Completion::Completed)
 }
@@ -121,38 +114,28 @@ fn bytes_that_are_no_tls_end_at_once(_local: &Local, target: &Target) -> Result 
 /// D10: a header that never ends.
 fn half_a_header_ends_at_the_deadline(local: &Local, _target: &Target) -> Result {
     let (dev, _gateway) = local.serve("half-header", SHORT_DEADLINES.parse()?)?;
-    ends_by_itself(&dev, b"GET /gateway/account/1 HTTP/1.1\r\nHost: localhost\r\nX-A")
+    let mut stream = tls(&dev, provider(&dev, 0)?, "http/1.1")?;
+    let began = Instant::now();
+    stream.write_all(b"GET /gateway/account/1 HTTP/1.1\r\nHost: localhost\r\nX-A")?;
+    ended_after(&mut stream, began, Duration::from_secs(1))
 }
 
 /// D10: a kept-alive connection over which nothing comes.
 fn idle_connection_ends(local: &Local, _target: &Target) -> Result {
     let (dev, _gateway) = local.serve("idle", SHORT_DEADLINES.parse()?)?;
-    ends_by_itself(&dev, b"GET /gateway/account/1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    let mut stream = tls(&dev, provider(&dev, 0)?, "http/1.1")?;
+    let token = token(provider(&dev, 0)?)?;
+    stream.write_all(head(&dev, "HEAD", "/gateway/account/1", &token, "").as_bytes())?;
+    let (answer, began) = (read_head(&mut stream)?, Instant::now());
+    ensure(answer.starts_with("HTTP/1.1 200 "), || answer)?;
+    ended_after(&mut stream, began, Duration::from_secs(2))
 }
 
-/// Sends these bytes over TLS and nothing more, and waits for the gateway to end the connection.
-fn ends_by_itself(dev: &Dev, bytes: &[u8]) -> Result {
-    if installed("openssl").is_none() {
-        return Ok(skipped("openssl is not installed"));
-    }
-    let first = provider(dev, 0)?;
-    let address = dev.listeners.cloud.base_url.trim_start_matches("https://");
-    let mut client = Command::new("openssl");
-    client.args(["s_client", "-quiet", "-connect", address, "-servername", "localhost"]);
-    client.args(["-cert", text(&first.certificate), "-key", text(&first.key)]);
-    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    // Held open, so that openssl ends when the gateway does and not before.
-    let mut input = client.stdin.take().ok_or("no standard input")?;
-    input.write_all(bytes)?;
-    let deadline = Instant::now() + PATIENCE;
-    while client.try_wait()?.is_none() {
-        if Instant::now() >= deadline {
-            client.kill()?;
-            client.wait()?;
-            return Err("the connection does not end".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    drop(input);
+/// The gateway ends the connection, and no earlier than the deadline: one that it refused would end at once.
+fn ended_after(stream: &mut Tls, began: Instant, deadline: Duration) -> Result {
+    ended(stream)?;
+    let took = began.elapsed();
+    // The gateway's clock began to run a little before ours.
+    ensure(took + Duration::from_millis(100) >= deadline, || format!("it ended after {took:?} already"))?;
     Ok(Completion::Completed)
 }
