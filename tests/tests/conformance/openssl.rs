@@ -1,15 +1,16 @@
 //! `openssl s_client` as the caller: every suite that it knows, and the old versions.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use irgw_core::Environment;
-use irgw_tests::{Dev, Local};
+use irgw_tests::{Dev, Listener, Local};
 use libtest_mimic::{Completion, Trial};
 
-use crate::curl::provider;
 use crate::environments::{Environments, ensure, installed, ran, text};
+use crate::tools::provider;
 use crate::{Result, skipped};
 
 /// The profile's six, as openssl names them (TLS-2).
@@ -41,24 +42,19 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
     ]
 }
 
-fn address(dev: &Dev) -> &str {
-    dev.listeners.cloud.base_url.trim_start_matches("https://")
+/// `openssl s_client` to the cloud channel, as `providers[0]`.
+fn s_client(dev: &Dev, more: &[&str]) -> Result<Command> {
+    client(dev, &dev.listeners.cloud, more)
 }
 
-fn s_client(dev: &Dev, more: &[&str]) -> Result<Command> {
+fn client(dev: &Dev, listener: &Listener, more: &[&str]) -> Result<Command> {
     let first = provider(dev, 0)?;
+    let address = listener.base_url.trim_start_matches("https://");
+    let (certificate, key) = (text(&first.certificate), text(&first.key));
     let mut command = Command::new("openssl");
-    command.args(["s_client", "-connect", address(dev), "-servername", "localhost"]);
-    command.args(["-CAfile", text(&dev.listeners.cloud.ca_file), "-verify_return_error"]);
-    command.args([
-        "-cert",
-        text(&first.certificate),
-        "-cert_chain",
-        text(&first.certificate),
-        "-key",
-        text(&first.key),
-    ]);
-    command.args(more);
+    command.args(["s_client", "-connect", address, "-servername", "localhost"]);
+    command.args(["-CAfile", text(&listener.ca_file), "-verify_return_error"]);
+    command.args(["-cert", certificate, "-cert_chain", certificate, "-key", key]).args(more);
     Ok(command)
 }
 
@@ -79,6 +75,7 @@ fn suites(version: &str) -> Result<Vec<String>> {
     Ok(listed.out.trim().split(':').map(str::to_owned).collect())
 }
 
+/// A02.
 fn exactly_six_suites_are_accepted(local: &Local) -> Result {
     let dev = local.dev();
     let mut accepted = BTreeSet::new();
@@ -105,6 +102,7 @@ fn exactly_six_suites_are_accepted(local: &Local) -> Result {
     Ok(Completion::Completed)
 }
 
+/// A01.
 fn old_versions_are_refused(local: &Local) -> Result {
     for version in ["-tls1", "-tls1_1"] {
         let suite = agreed(local.dev(), &[version, "-cipher", "ALL:@SECLEVEL=0"])?;
@@ -118,39 +116,40 @@ fn old_versions_are_refused(local: &Local) -> Result {
     Ok(Completion::Completed)
 }
 
+/// A03, A15: on the one-way listener too, so that no ticket of its can be shown to the other.
 fn no_ticket_and_no_early_data_are_offered(local: &Local) -> Result {
-    // The answer to a request comes after any ticket, so that what is not there was not sent.
-    let mut command = s_client(local.dev(), &["-tls1_3", "-ign_eof"])?;
-    let shown = answered(&mut command)?;
-    ensure(shown.contains("HTTP/1.1 4"), || format!("no answer: {shown}"))?;
-    ensure(!shown.contains("TLS session ticket:"), || "a session ticket is offered".into())?;
-    ensure(!shown.contains("Max Early Data: 1"), || "early data are offered".into())?;
+    let listeners = &local.dev().listeners;
+    for listener in [&listeners.cloud, &listeners.desktop] {
+        // The answer to a request comes after any ticket, so that what is not there was not sent.
+        let shown = answered(&mut client(local.dev(), listener, &["-tls1_3", "-ign_eof"])?)?;
+        ensure(shown.contains("HTTP/1.1 4"), || format!("no answer: {shown}"))?;
+        ensure(!shown.contains("TLS session ticket:"), || "a session ticket is offered".into())?;
+        ensure(!shown.contains("Max Early Data: 1"), || "early data are offered".into())?;
+    }
     Ok(Completion::Completed)
 }
 
+/// A03.
 fn renegotiation_is_refused(local: &Local) -> Result {
-    use std::io::Write;
-    use std::process::Stdio;
     // "R" at the beginning of a line asks openssl to renegotiate.
-    let mut command = s_client(local.dev(), &["-tls1_2"])?;
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(b"R\n")?;
-    }
-    let output = child.wait_with_output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let refused = !output.status.success() || errors.contains("renegotiation") || errors.contains("alert");
+    let (_, errors) = piped(&mut s_client(local.dev(), &["-tls1_2"])?, b"R\n")?;
+    let refused =
+        errors.split_once("RENEGOTIATING").is_some_and(|(_, then)| then.contains("no renegotiation"));
     ensure(refused, || format!("renegotiation is not refused: {errors}"))?;
     Ok(Completion::Completed)
 }
 
+/// A15.
 fn session_is_not_resumed(local: &Local) -> Result {
     for version in ["-tls1_2", "-tls1_3"] {
         let session = local.folder().join(format!("session{version}.pem"));
-        answered(&mut s_client(local.dev(), &[version, "-ign_eof", "-sess_out", text(&session)])?)?;
+        let first =
+            answered(&mut s_client(local.dev(), &[version, "-ign_eof", "-sess_out", text(&session)])?)?;
+        ensure(first.contains("HTTP/1.1 4"), || format!("{version}: no answer: {first}"))?;
         if session.exists() {
             let shown =
                 answered(&mut s_client(local.dev(), &[version, "-ign_eof", "-sess_in", text(&session)])?)?;
+            ensure(shown.contains("HTTP/1.1 4"), || format!("{version}: no second answer: {shown}"))?;
             ensure(!shown.contains("Reused, "), || format!("{version}: the session is resumed"))?;
         }
     }
@@ -159,13 +158,18 @@ fn session_is_not_resumed(local: &Local) -> Result {
 
 /// Sends a request without a token and shows all that openssl says.
 fn answered(command: &mut Command) -> Result<String> {
-    use std::io::Write;
-    use std::process::Stdio;
+    let request = b"GET /gateway/account/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let (out, errors) = piped(command, request)?;
+    Ok(out + &errors)
+}
+
+/// Runs openssl with this input: its standard output and its error output.
+fn piped(command: &mut Command, input: &[u8]) -> Result<(String, String)> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        input
-            .write_all(b"GET /gateway/account/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(input)?;
     }
     let output = child.wait_with_output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((text(&output.stdout), text(&output.stderr)))
 }
