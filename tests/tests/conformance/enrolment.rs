@@ -8,7 +8,8 @@ use irgw_core::Environment;
 use irgw_tests::{Case, CaseText, Local, Outcome, Skips, Target, attempt};
 use libtest_mimic::{Completion, Trial};
 
-use crate::environments::{Environments, Ran, ensure, eventually, installed, irgw, ran, text};
+use crate::environments::{Environments, ensure, eventually, installed, irgw, ran, text};
+use crate::tools::{P256, certificate, irgw_in, sign};
 use crate::{Result, skipped};
 
 /// TLS-10: a change is in force within a second.
@@ -38,13 +39,9 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
 
 /// Runs an enrolment command that must succeed.
 fn enrol(local: &Local, arguments: &[&str]) -> Result<String> {
-    let ran = with_folder(local, arguments)?;
+    let ran = irgw_in(local, arguments)?;
     ensure(ran.code == Some(0), || format!("irgw {}: {}", arguments.join(" "), ran.err))?;
     Ok(ran.out)
-}
-
-fn with_folder(local: &Local, arguments: &[&str]) -> Result<Ran> {
-    irgw(&[arguments, &["--dir", text(local.folder())]].concat())
 }
 
 /// A provider of the trial's own, with a Common Name that opens the customer-service.
@@ -94,6 +91,7 @@ fn certificate_revoked_on_an_open_connection(local: &Local, target: &Target) -> 
     Ok(Completion::Completed)
 }
 
+/// TLS-10, A16: what ends all that a provider has.
 fn provider_revoked_on_an_open_connection(local: &Local, target: &Target) -> Result {
     let name = new_provider(local, "miro-revoked")?;
     let case = given(&name, "", CERTIFICATE_ONLY)?;
@@ -105,41 +103,13 @@ fn provider_revoked_on_an_open_connection(local: &Local, target: &Target) -> Res
     Ok(Completion::Completed)
 }
 
-/// A self-signed signing certificate on P-256, by openssl: the paths of its key and itself, and its thumbprint.
+/// A self-signed signing certificate by openssl: the paths of its key and itself, and its thumbprint.
 fn signing_certificate(local: &Local, name: &str) -> Result<(String, String, String)> {
-    let (key, certificate) =
-        (local.folder().join(format!("{name}.key")), local.folder().join(format!("{name}.crt")));
-    let (key, certificate) = (text(&key).to_owned(), text(&certificate).to_owned());
-    let made = ran(Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-        .args([
-            "-nodes",
-            "-days",
-            "30",
-            "-subj",
-            &format!("/CN={name}"),
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ]))?;
-    ensure(made.code == Some(0), || made.err.clone())?;
-    let shown = ran(Command::new("openssl").args([
-        "x509",
-        "-in",
-        &certificate,
-        "-noout",
-        "-fingerprint",
-        "-sha256",
-    ]))?;
+    let (key, certificate) = certificate(local.folder(), name, P256, "30", &[])?;
+    let mut show = Command::new("openssl");
+    let shown = ran(show.args(["x509", "-in", &certificate, "-noout", "-fingerprint", "-sha256"]))?;
     let thumbprint = shown.out.rsplit('=').next().unwrap_or_default().trim().replace(':', "");
     Ok((key, certificate, thumbprint))
-}
-
-fn sign(key: &str, certificate: &str, issuer: &str) -> Result<String> {
-    let signed = irgw(&["m2m", "sign", "--key", key, "--certificate", certificate, "--issuer", issuer])?;
-    ensure(signed.code == Some(0), || signed.err.clone())?;
-    Ok(signed.out.trim().to_owned())
 }
 
 /// M2M-8, B23: both certificates are good during roll-over; a revoked one is refused though its token has not expired.
@@ -147,7 +117,7 @@ fn signing_certificate_rolls_over_and_is_revoked(local: &Local, target: &Target)
     let name = new_provider(local, "totara")?;
     let (old_key, old, old_thumbprint) = signing_certificate(local, "totara-old")?;
     let (new_key, new, _) = signing_certificate(local, "totara-new")?;
-    let (third_key, third, _) = signing_certificate(local, "totara-third")?;
+    let (_, third, _) = signing_certificate(local, "totara-third")?;
     let issuer = "https://totara.example.nz";
     enrol(
         local,
@@ -173,11 +143,10 @@ fn signing_certificate_rolls_over_and_is_revoked(local: &Local, target: &Target)
     new_connections(target, &with_new, 200)?;
     let mut open = target.open(&with_old.given)?;
     ensure(open.ask()?.0 == 200, || "the old certificate is refused during the roll-over".into())?;
-    let refused = with_folder(local, &["credential", "rotate", &old_thumbprint, "--certificate", &third])?;
+    let refused = irgw_in(local, &["credential", "rotate", &old_thumbprint, "--certificate", &third])?;
     ensure(refused.code == Some(1) && refused.err.contains("M2M-8"), || {
         format!("a third certificate: {}", refused.err)
     })?;
-    let _ = third_key;
     enrol(local, &["credential", "revoke", "signing-cert", &old_thumbprint])?;
     let (status, body) = eventually(ONE_SECOND, || Ok(open.ask()?), |(status, _)| *status != 200)?;
     ensure(status == 400 && body.contains("EV1020"), || format!("{status} {body}"))?;
@@ -215,29 +184,19 @@ fn link_ended_on_an_open_connection(local: &Local, target: &Target) -> Result {
 /// TLS-7, A12: the right name from an approved authority that is not the pinned one.
 fn issuer_pinned_to_another_authority(local: &Local, target: &Target) -> Result {
     enrol(local, &["provider", "add", "kauri"])?;
-    let (_, other, _) = signing_certificate(local, "another-authority")?;
-    let own = local.dev().client_ca.certificate.clone();
-    for (pin, expected) in [(text(&own), 200), (other.as_str(), 403)] {
-        let domain = "kauri.example.nz";
-        let add = [
-            "credential",
-            "add",
-            "client-cert",
-            "--provider",
-            "kauri",
-            "--assign",
-            domain,
-            "--pin-issuer",
-            pin,
-        ];
-        let added = with_folder(local, &[&add[..], &["--grant", "customer-service"]].concat())?;
-        if added.code != Some(0) {
-            // A certificate that is no authority's may be refused at enrolment already.
-            ensure(expected == 403, || added.err.clone())?;
-            continue;
-        }
-        let name =
-            added.out.split_whitespace().find(|word| word.contains(".irdgws.")).ok_or("no Common Name")?;
+    let ca = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+    let (_, other) = certificate(local.folder(), "another-authority", P256, "30", &ca)?;
+    let own = &local.dev().client_ca.certificate;
+    for (pin, expected) in [(text(own), 200), (other.as_str(), 403)] {
+        let added = enrol(
+            local,
+            &[
+                &["credential", "add", "client-cert", "--provider", "kauri"][..],
+                &["--assign", "kauri.example.nz", "--pin-issuer", pin, "--grant", "customer-service"],
+            ]
+            .concat(),
+        )?;
+        let name = added.split_whitespace().find(|word| word.contains(".irdgws.")).ok_or("no Common Name")?;
         let case = given(name.trim_matches(['"', ',', ':']), "", CERTIFICATE_ONLY)?;
         new_connections(target, &case, expected)?;
         if expected == 403 {
@@ -274,7 +233,7 @@ fn credentials_of_another_environment(local: &Local, target: &Target) -> Result 
     new_connections(target, &case, 403)?;
     // The registry may still have to learn of it, and says "not enrolled" until then.
     eventually(ONE_SECOND * 2, || Ok(judged(target, &case, "ENV-2").is_ok()), |known| *known)?;
-    let again = with_folder(local, &add)?;
+    let again = irgw_in(local, &add)?;
     ensure(again.code == Some(1) && again.err.contains("ENV-2"), || {
         format!("the same name in test: {}", again.err)
     })?;
@@ -292,7 +251,7 @@ fn credentials_of_another_environment(local: &Local, target: &Target) -> Result 
     ];
     let added = in_prod(&add)?;
     ensure(added.code == Some(0), || added.err.clone())?;
-    let again = with_folder(local, &add)?;
+    let again = irgw_in(local, &add)?;
     ensure(again.code == Some(1) && again.err.contains("ENV-2"), || {
         format!("the same key in test: {}", again.err)
     })?;
