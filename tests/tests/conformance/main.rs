@@ -3,6 +3,7 @@
 //! `cargo test -p irgw-tests -- m2m/exp` runs what has that in its name. The gateway under test is this binary itself, started
 //! again as `irgw`; `IRGW_BIN=PATH` names another one.
 
+mod backing;
 mod command_line;
 mod coverage;
 mod curl;
