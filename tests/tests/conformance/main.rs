@@ -12,6 +12,7 @@ mod environments;
 mod files;
 mod forwarding;
 mod openssl;
+mod pooling;
 mod shell;
 mod sslyze;
 mod stalling;
@@ -76,6 +77,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         files::trials,
         forwarding::trials,
         openssl::trials,
+        pooling::trials,
         shell::trials,
         sslyze::trials,
         stalling::trials,
