@@ -50,7 +50,8 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+/// A frame (RFC 9113 §4.1) of at most 2²⁴ - 1 bytes.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes();
     let mut frame: Vec<u8> = length.iter().skip(1).copied().collect();
     frame.extend([kind, flags]);
@@ -60,7 +61,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A literal field without indexing and without Huffman coding (RFC 7541 §6.2.2).
-fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     let string = |bytes: &[u8]| {
         let mut string = match u8::try_from(bytes.len()) {
             Ok(short @ ..0x7f) => vec![short],

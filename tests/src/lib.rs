@@ -59,6 +59,7 @@ pub use certificate::{CertificateRecipe, Changes, Issuer};
 pub use dev::{Batch, ClientCa, Dev, Listener, Listeners, Operator, Provider, Service, Signing};
 pub use error::Error;
 pub use exchange::Session;
+pub use h2::{frame, literal};
 pub use hello::HelloRecipe;
 pub use local::{CLOCK, Local, Process, Program, free_port};
 pub use report::{CaseResult, Counts, Outcome, Report};

@@ -10,6 +10,7 @@ mod curl;
 mod enrolment;
 mod environments;
 mod files;
+mod floods;
 mod forwarding;
 mod openssl;
 mod pooling;
@@ -75,6 +76,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         curl::trials,
         enrolment::trials,
         files::trials,
+        floods::trials,
         forwarding::trials,
         openssl::trials,
         pooling::trials,
