@@ -5,6 +5,7 @@
 
 mod backing;
 mod command_line;
+mod connections;
 mod coverage;
 mod curl;
 mod enrolment;
@@ -13,6 +14,7 @@ mod files;
 mod floods;
 mod forwarding;
 mod openssl;
+mod operator;
 mod pooling;
 mod shell;
 mod sslyze;
@@ -73,12 +75,14 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
     }
     for more in [
         command_line::trials,
+        connections::trials,
         curl::trials,
         enrolment::trials,
         files::trials,
         floods::trials,
         forwarding::trials,
         openssl::trials,
+        operator::trials,
         pooling::trials,
         shell::trials,
         sslyze::trials,

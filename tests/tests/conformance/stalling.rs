@@ -11,7 +11,7 @@ use libtest_mimic::{Completion, Trial};
 
 use crate::Result;
 use crate::environments::{Environments, ensure};
-use crate::tools::{Tls, connect, head, provider, read_head, tls, token};
+use crate::tools::{Tls, connect, head, member, provider, read_head, record_of, tls, token};
 
 /// What is allowed for a handshake where nothing else is said.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -31,6 +31,7 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
         trial("bytes_that_are_no_tls_end_at_once", bytes_that_are_no_tls_end_at_once),
         trial("half_a_header_ends_at_the_deadline", half_a_header_ends_at_the_deadline),
         trial("idle_connection_ends", idle_connection_ends),
+        trial("body_that_stops_is_cut", body_that_stops_is_cut),
     ]
 }
 
@@ -129,6 +130,23 @@ fn idle_connection_ends(local: &Local, _target: &Target) -> Result {
     let (answer, began) = (read_head(&mut stream)?, Instant::now());
     ensure(answer.starts_with("HTTP/1.1 200 "), || answer)?;
     ended_after(&mut stream, began, Duration::from_secs(2))
+}
+
+/// D10: ten bytes are announced, and one comes.
+fn body_that_stops_is_cut(local: &Local, _target: &Target) -> Result {
+    let (dev, _gateway) = local.serve("stopped-body", "[limits]\nbody_idle_seconds = 1\n".parse()?)?;
+    let first = provider(&dev, 0)?;
+    let mut stream = tls(&dev, first, "http/1.1")?;
+    let began = Instant::now();
+    let head = head(&dev, "POST", "/gateway/account/1", &token(first)?, "Content-Length: 10\r\n");
+    stream.write_all(format!("{head}x").as_bytes())?;
+    let answer = read_head(&mut stream)?;
+    ensure(answer.starts_with("HTTP/1.1 400 "), || answer.clone())?;
+    let done = ended_after(&mut stream, began, Duration::from_secs(1))?;
+    ensure(began.elapsed() < HANDSHAKE, || format!("it ended after {:?}", began.elapsed()))?;
+    let record = record_of(&dev, &answer)?;
+    ensure(member(&record, "reason") == "GW-3", || record.to_string())?;
+    Ok(done)
 }
 
 /// The gateway ends the connection, and no earlier than the deadline: one that it refused would end at once.
