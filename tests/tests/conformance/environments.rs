@@ -31,6 +31,24 @@ impl Environments {
         self.started(environment).map(|(local, _)| local)
     }
 
+    /// The panics that the gateways' logs tell of: none, whatever was sent to them (D20).
+    pub(crate) fn panics(&self) -> Vec<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut panics = Vec::new();
+        for (local, _) in all.values().flatten() {
+            let files = std::fs::read_dir(local.folder()).into_iter().flatten().flatten();
+            for path in
+                files.map(|entry| entry.path()).filter(|path| path.extension() == Some("log".as_ref()))
+            {
+                let log = std::fs::read(&path).unwrap_or_default();
+                let lines = String::from_utf8_lossy(&log).into_owned();
+                let told = lines.lines().filter(|line| line.contains("panicked at"));
+                panics.extend(told.map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+        panics
+    }
+
     fn started(&self, environment: Environment) -> Result<Started, Failed> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let started = all

@@ -48,8 +48,13 @@ fn main() -> ExitCode {
         Err(error) => vec![Trial::test("cases::can_be_read", move || Err(error.to_string().into()))],
     };
     let conclusion = libtest_mimic::run(&arguments, trials);
+    let panics = environments.panics();
     // Stops the gateways; a static or an exit would leave them running.
     drop(environments);
+    if !panics.is_empty() {
+        say(&format!("FAILED: gateways have panicked (D20)\n{}", panics.join("\n")));
+        return ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }
 
@@ -130,8 +135,15 @@ fn all(
 }
 
 /// Says why something was not done; it does not count as passed.
-#[expect(clippy::print_stderr, reason = "whoever reads a test run must see what was not tested")]
 fn skipped(reason: &str) -> Completion {
-    eprintln!("SKIPPED: {reason}");
+    say(&format!("SKIPPED: {reason}"));
     Completion::ignored_with(reason)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever reads a test run must see what was not tested, and what panicked"
+)]
+fn say(line: &str) {
+    eprintln!("{line}");
 }
