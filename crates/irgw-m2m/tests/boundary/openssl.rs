@@ -19,7 +19,7 @@ fn openssl(dir: &Path, arguments: &str) -> Option<Output> {
             Some(output)
         }
         Err(error) => {
-            println!("SKIPPED: openssl cannot be run: {error}");
+            crate::skipped(&format!("openssl cannot be run: {error}"));
             None
         }
     }

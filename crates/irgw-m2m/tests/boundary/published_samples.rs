@@ -21,7 +21,7 @@ fn sample(name: &str) -> Option<Vec<u8>> {
     match std::fs::read(&path) {
         Ok(bytes) => Some(bytes),
         Err(_) => {
-            println!("SKIPPED: no published sample at {}", path.display());
+            crate::skipped(&format!("no published sample at {}", path.display()));
             None
         }
     }
