@@ -94,7 +94,7 @@ fn database_of_another_program_or_a_later_version_is_refused() {
     assert_eq!(folder.open().unwrap_err(), Error::Foreign(folder.database()));
 }
 
-/// ENV-2 holds whatever program writes: the schema says so.
+/// A13, B21: ENV-2 holds whatever program writes: the schema says so.
 #[test]
 fn schema_refuses_one_credential_in_two_environments() {
     let folder = Folder::new();
@@ -150,7 +150,7 @@ fn many_may_open_a_new_file_at_once() {
     }
 }
 
-/// Of connections that race for one name exactly one wins, and no change is lost.
+/// G11: of connections that race for one name exactly one wins, and no change is lost.
 #[test]
 fn race_for_one_name_has_one_winner() {
     let folder = Folder::new();

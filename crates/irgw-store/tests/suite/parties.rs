@@ -62,6 +62,7 @@ pub(crate) fn batch_goes_on_after_a_refusal(Fixture { store, .. }: Fixture) {
     assert_eq!(store.list_providers(&Page::first(1).unwrap()).unwrap().items[0].client_certs, 3);
 }
 
+/// G13.
 pub(crate) fn lists_are_in_pages(Fixture { store, .. }: Fixture) {
     for number in 0..7 {
         store.add_provider(&provider(&format!("p{number}")), "P", NOW).unwrap();
