@@ -375,7 +375,7 @@ fn common_names_are_assigned(local: &Local) -> Result {
     )?;
     ensure(again.code == Some(1), || format!("a name twice: {:?} {}", again.code, again.err))?;
     let add = ["credential", "add", "client-cert", "--provider", "assigned", "--common-name", "foo"];
-    let odd = with_folder(local, &add)?;
+    let odd = irgw_in(local, &add)?;
     ensure(odd.code == Some(0) && odd.err.contains("TLS-6"), || {
         format!("a name that is not of IR's form: {:?} {}", odd.code, odd.err)
     })?;

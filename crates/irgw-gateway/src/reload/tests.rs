@@ -288,6 +288,7 @@ fn presenting(config: &ListenerConfig, clock: Arc<dyn Clock>) -> Reload {
         trust: TrustFiles::read(&[], at(NOW)).unwrap(),
         clock,
         metrics: Arc::new(Metrics::new()),
+        changed: watch::Sender::new(()),
     }
 }
 
