@@ -1,7 +1,7 @@
 //! Files of the development directory: written whole or not at all, readable by their owner alone.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -24,5 +24,55 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Why a lock cannot be had.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// Another process has it: this one, where it has written its id.
+    Held(Option<u32>),
+    /// The file cannot be used.
+    File(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> LockError {
+        LockError::File(error)
+    }
+}
+
+/// Locks a file, made (0600) where it is missing, and writes this process's id into it. The lock ends with the file's
+/// closing, so with the process, however that ends.
+pub(super) fn lock(path: &Path) -> Result<File, LockError> {
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder)?;
+            return Err(LockError::Held(holder.trim().parse().ok()));
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_lock_names_the_holder_until_the_first_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dev.lock");
+        let first = lock(&path).unwrap();
+        let pid = std::process::id();
+        assert!(matches!(lock(&path), Err(LockError::Held(Some(holder))) if holder == pid));
+        drop(first);
+        assert!(lock(&path).is_ok());
     }
 }

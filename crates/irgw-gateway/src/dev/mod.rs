@@ -10,6 +10,7 @@ mod sample;
 mod screen;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub struct Dev {
     sample: JoinHandle<()>,
     manifest: Manifest,
     layout: Layout,
+    /// Held as long as the gateway runs; dropped last.
+    _lock: File,
 }
 
 impl Dev {
@@ -63,6 +66,7 @@ impl Dev {
     /// [`DevError`]; nothing is left running.
     pub async fn start(options: &Options, clock: Arc<dyn Clock>) -> Result<Dev, DevError> {
         let layout = Layout::make(&options.dir)?;
+        let lock = layout.lock()?;
         files::remove(&layout.manifest()).map_err(|error| DevError::file(&layout.manifest(), error))?;
         let parties = {
             let (layout, environment, now) = (layout.clone(), options.environment, clock.now());
@@ -125,7 +129,7 @@ impl Dev {
         let json = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| DevError::Parties(layout.manifest(), error.to_string()))?;
         files::write(&layout.manifest(), json).map_err(|error| DevError::file(&layout.manifest(), error))?;
-        Ok(Dev { gateway, sample, manifest, layout })
+        Ok(Dev { gateway, sample, manifest, layout, _lock: lock })
     }
 
     /// What `dev.json` says.
@@ -192,6 +196,15 @@ impl Layout {
         Ok(Layout { dir })
     }
 
+    /// The directory for this process alone, as long as the file is open.
+    fn lock(&self) -> Result<File, DevError> {
+        let path = self.dir.join("dev.lock");
+        files::lock(&path).map_err(|error| match error {
+            files::LockError::Held(pid) => DevError::InUse { dir: self.dir.clone(), pid },
+            files::LockError::File(error) => DevError::file(&path, error),
+        })
+    }
+
     /// Writes the configuration, and reads it back as `irgw serve` would.
     fn configure(
         &self,
@@ -244,6 +257,13 @@ pub enum DevError {
         /// What it was made for.
         made_for: Environment,
     },
+    /// Another process serves in the directory.
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The process, where it has said so.
+        pid: Option<u32>,
+    },
     /// A file cannot be written.
     File(PathBuf, io::Error),
     /// `parties.json` or `dev.json` is not what was written.
@@ -278,6 +298,13 @@ impl fmt::Display for DevError {
                 "{} was made for {made_for}; use --env {made_for}, or another --dir (ENV-2)",
                 dir.display()
             ),
+            DevError::InUse { dir, pid } => {
+                write!(f, "irgw dev runs in {} already", dir.display())?;
+                if let Some(pid) = pid {
+                    write!(f, " (pid {pid})")?;
+                }
+                f.write_str("; stop it or use another --dir")
+            }
             DevError::File(path, error) => write!(f, "cannot write {}: {error}", path.display()),
             DevError::Parties(path, error) => {
                 write!(f, "{} is damaged: {error}; remove the directory to begin anew", path.display())
@@ -322,5 +349,31 @@ impl From<irgw_m2m::Error> for DevError {
 impl From<Problem> for DevError {
     fn from(problem: Problem) -> DevError {
         DevError::Gateway(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemClock;
+
+    /// Whoever comes second must not take away what tells scripts of the first.
+    #[tokio::test]
+    async fn second_gateway_in_a_directory_touches_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::make(folder.path()).unwrap();
+        let _first = layout.lock().unwrap();
+        let files = [layout.manifest(), layout.config()];
+        for file in &files {
+            files::write(file, "the first one's").unwrap();
+        }
+        let options =
+            Options { dir: folder.path().into(), environment: Environment::Test, ports: Ports::Auto };
+        let refused = Dev::start(&options, Arc::new(SystemClock)).await.unwrap_err().to_string();
+        let said = format!(" already (pid {}); stop it or use another --dir", std::process::id());
+        assert!(refused.starts_with("irgw dev runs in /") && refused.ends_with(&said), "{refused}");
+        for file in &files {
+            assert_eq!(std::fs::read_to_string(file).unwrap(), "the first one's");
+        }
     }
 }
