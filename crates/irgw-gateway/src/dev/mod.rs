@@ -3,6 +3,7 @@
 mod authority;
 mod configuration;
 mod files;
+mod intact;
 mod manifest;
 mod p521;
 mod parties;
@@ -127,7 +128,7 @@ impl Dev {
             sample_service: sample_url,
         };
         let json = serde_json::to_vec_pretty(&manifest)
-            .map_err(|error| DevError::Parties(layout.manifest(), error.to_string()))?;
+            .map_err(|error| DevError::Damaged(layout.manifest(), error.to_string()))?;
         files::write(&layout.manifest(), json).map_err(|error| DevError::file(&layout.manifest(), error))?;
         Ok(Dev { gateway, sample, manifest, layout, _lock: lock })
     }
@@ -266,8 +267,8 @@ pub enum DevError {
     },
     /// A file cannot be written.
     File(PathBuf, io::Error),
-    /// `parties.json` or `dev.json` is not what was written.
-    Parties(PathBuf, String),
+    /// A file of the directory is not what was written, or is not there.
+    Damaged(PathBuf, String),
     /// A certificate cannot be made.
     Certificate(rcgen::Error),
     /// A P-521 certificate cannot be made.
@@ -306,7 +307,7 @@ impl fmt::Display for DevError {
                 f.write_str("; stop it or use another --dir")
             }
             DevError::File(path, error) => write!(f, "cannot write {}: {error}", path.display()),
-            DevError::Parties(path, error) => {
+            DevError::Damaged(path, error) => {
                 write!(f, "{} is damaged: {error}; remove the directory to begin anew", path.display())
             }
             DevError::Certificate(error) => write!(f, "cannot make a certificate: {error}"),

@@ -1,7 +1,7 @@
 //! The enrolled demo parties: two providers, six resource owners, their certificates. Made once a directory.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use irgw_core::{Environment, Grants, Logon, OwnerId, ProviderId, ServiceName, UnixTime};
 use irgw_m2m::SigningCert;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authority::{Authority, Issued, KeyKind, signing};
 use super::manifest::{BatchCertificate, Provider, Signing};
-use super::{DevError, Layout, files};
+use super::{DevError, Layout, files, intact};
 
 /// What was made, so that a restart keeps it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,16 +111,18 @@ pub(super) fn make_or_keep(
     match fs::read(layout.parties()) {
         Ok(json) => {
             let parties: Parties = serde_json::from_slice(&json)
-                .map_err(|error| DevError::Parties(layout.parties(), error.to_string()))?;
+                .map_err(|error| DevError::Damaged(layout.parties(), error.to_string()))?;
             if parties.environment != environment {
                 return Err(DevError::OtherEnvironment {
                     dir: layout.dir.clone(),
                     made_for: parties.environment,
                 });
             }
+            intact::check(layout, &parties)?;
             Ok(parties)
         }
-        Err(_) => make(layout, environment, now),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(layout, environment, now),
+        Err(error) => Err(DevError::Damaged(layout.parties(), error.to_string())),
     }
 }
 
@@ -155,7 +157,7 @@ fn make(layout: &Layout, environment: Environment, now: UnixTime) -> Result<Part
     }
     let parties = Parties { environment, providers };
     let json = serde_json::to_vec_pretty(&parties)
-        .map_err(|error| DevError::Parties(layout.parties(), error.to_string()))?;
+        .map_err(|error| DevError::Damaged(layout.parties(), error.to_string()))?;
     files::write(&layout.parties(), json).map_err(|error| DevError::file(&layout.parties(), error))?;
     Ok(parties)
 }
@@ -285,4 +287,64 @@ fn random<const N: usize>() -> Result<[u8; N], DevError> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(layout: &Layout) -> Result<Parties, String> {
+        make_or_keep(layout, Environment::Test, UnixTime::now()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn damaged_directory_is_noticed_and_a_whole_one_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::make(folder.path()).unwrap();
+        let made = keep(&layout).unwrap();
+        let provider = &made.providers[0];
+        let (store, signing) = (layout.store(), &provider.signing[4]);
+        for path in [
+            &layout.pki("root.crt"),
+            &layout.pki("issuer.key"),
+            &layout.pki("issuer.crl"),
+            &layout.pki("server.key"),
+            &layout.pki("identity.key"),
+            &layout.operator_token(),
+            &provider.certificate,
+            &provider.key,
+            &provider.batch.as_ref().unwrap().certificate,
+            &signing.certificate,
+            &signing.key,
+            &store,
+        ] {
+            let whole = fs::read(path).unwrap();
+            for damage in [None, Some("garbage")] {
+                match damage {
+                    None => fs::remove_file(path).unwrap(),
+                    Some(text) => files::write(path, text).unwrap(),
+                }
+                let refused = keep(&layout).unwrap_err();
+                let named = refused.starts_with(&format!("{} is damaged: ", path.display()));
+                assert!(named && refused.ends_with("; remove the directory to begin anew"), "{refused}");
+                assert!(damage.is_some() || !path.exists(), "{} was made anew", path.display());
+            }
+            files::write(path, whole).unwrap();
+        }
+        // Another one's certificate.
+        let whole = fs::read(&signing.certificate).unwrap();
+        fs::copy(&provider.signing[0].certificate, &signing.certificate).unwrap();
+        assert!(keep(&layout).is_err());
+        files::write(&signing.certificate, whole).unwrap();
+        // A store in which nobody is enrolled.
+        fs::rename(&store, folder.path().join("aside")).unwrap();
+        drop(Store::open(&store).unwrap());
+        let refused = keep(&layout).unwrap_err();
+        assert!(refused.contains("irgw.sqlite is damaged: kowhai-payroll's"), "{refused}");
+        fs::rename(folder.path().join("aside"), &store).unwrap();
+        assert_eq!(keep(&layout).unwrap().providers[0].common_name, provider.common_name);
+        // Who was revoked is still known.
+        Store::open(&store).unwrap().revoke_client_cert(&provider.common_name, UnixTime::now()).unwrap();
+        assert!(keep(&layout).is_ok());
+    }
 }
