@@ -98,8 +98,10 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
         Command::Cert(args) => commands::cert::run(args, now, out),
         Command::Audit(args) => commands::audit::run(args, out),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "irgw", out);
-            Ok(())
+            // clap_complete panics where it cannot write; a vector takes everything.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "irgw", &mut script);
+            Ok(out.write_all(&script)?)
         }
     }
 }
@@ -119,4 +121,28 @@ fn log_to_stderr(cli: &Cli) {
         _ => builder.try_init(),
     };
     installed.expect("this process installs its log once");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a pipe is when its reader, such as `head`, has ended.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn completions_into_a_closed_pipe_are_an_error() {
+        let cli = Cli::parse_from(["irgw", "completions", "bash"]);
+        assert_eq!(run(&cli.command, &mut Closed), Err(CommandError::Output(io::ErrorKind::BrokenPipe)));
+    }
 }
