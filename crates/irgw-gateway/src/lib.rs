@@ -47,6 +47,7 @@ mod under_way;
 mod upload;
 mod upstream;
 mod watched;
+mod written;
 
 pub use audit::{AuditLog, Broken, Verified, verify as verify_audit_log};
 pub use clock::{SetClock, SystemClock};

@@ -110,7 +110,7 @@ pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> R
     if let Some(operator) = &config.operator {
         operator_token(&operator.token_file)?;
     }
-    Ok(())
+    crate::written::check(config)
 }
 
 fn read(file: &Located<PathBuf>) -> Result<Vec<u8>, Problem> {

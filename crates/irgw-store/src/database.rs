@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use rusqlite::config::DbConfig;
@@ -170,6 +170,36 @@ impl Location {
             return Err(Error::Newer { found: version, known: KNOWN });
         }
         Ok(version)
+    }
+
+    /// Whether the file can be taken, by its header alone (<https://sqlite.org/fileformat2.html>): SQLite itself would
+    /// write companions of it.
+    pub(crate) fn look(&self) -> Result<(), Error> {
+        let Location::File(path) = self else { return Ok(()) };
+        Files::at(path)?;
+        let wrong = |error: io::Error| Error::File(path.clone(), error.kind());
+        // For writing too, which changes nothing and is what will be needed.
+        let file = fs::OpenOptions::new().read(true).write(true).open(path).map_err(wrong)?;
+        let mut header = Vec::new();
+        file.take(100).read_to_end(&mut header).map_err(wrong)?;
+        if header.is_empty() {
+            return Ok(());
+        }
+        let number = |at: usize| {
+            let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, |bytes| i64::from(i32::from_be_bytes(bytes)))
+        };
+        let (pages, version, application) = (number(28), number(60), number(68));
+        // What was written last may be in the log still; nothing but SQLite can tell then.
+        let logged = fs::exists(format!("{}-wal", path.display())).unwrap_or(false);
+        let empty = (application, version) == (0, 0) && (logged || pages <= 1);
+        if !header.starts_with(b"SQLite format 3\0") || (application != APPLICATION_ID && !empty) {
+            return Err(Error::Foreign(path.clone()));
+        }
+        if version > KNOWN {
+            return Err(Error::Newer { found: version, known: KNOWN });
+        }
+        Ok(())
     }
 
     fn path(&self) -> PathBuf {

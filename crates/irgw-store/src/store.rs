@@ -48,6 +48,17 @@ impl Store {
         Store::at(Location::File(path.to_owned()), Existing::Expected)
     }
 
+    /// Whether [`Store::open`] would take what is at `path`, or its absence; nothing is made, changed or locked.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn look(path: &Path) -> Result<(), Error> {
+        match Location::File(path.to_owned()).look() {
+            Err(Error::Absent(_)) => Ok(()),
+            looked => looked,
+        }
+    }
+
     /// A new, empty database in memory, gone when the store and all that follows it are dropped.
     ///
     /// # Errors
