@@ -109,13 +109,17 @@ pub(crate) fn check(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
     material::check(&config, &clock).map_err(CommandError::unusable)?;
     writeln!(
         out,
-        "{} is good: {}, {} listeners, {} services",
+        "{} is good: {}, {}, {}",
         args.config.display(),
         config.environment,
-        config.listeners.len(),
-        config.services.services().len()
+        counted(config.listeners.len(), "listener"),
+        counted(config.services.services().len(), "service")
     )?;
     Ok(())
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
