@@ -166,17 +166,23 @@ impl ServiceTable {
     /// [`InvalidRow`], naming the row and what is wrong with it.
     pub fn new(rows: Vec<Row>, upstream: &str) -> Result<ServiceTable, InvalidRow> {
         let mut table = ServiceTable { services: Vec::new(), prefixes: BTreeMap::new() };
-        for row in rows {
-            let wrong = |problem| InvalidRow { service: row.name.clone(), problem };
+        for (index, row) in rows.into_iter().enumerate() {
+            let wrong = |problem: RowProblem| InvalidRow {
+                row: index,
+                key: problem.key(&row),
+                service: row.name.clone(),
+                problem,
+            };
             let service = Arc::new(check(&row, upstream).map_err(wrong)?);
             if table.services.iter().any(|other| other.name == service.name) {
                 return Err(wrong(RowProblem::DuplicateName));
             }
             for (channel, path) in &service.paths {
+                let whole = path;
                 let path = path.trim_end_matches('/').to_owned();
                 let prefixes = table.prefixes.entry(*channel).or_default();
                 if prefixes.iter().any(|other| other.path.eq_ignore_ascii_case(&path)) {
-                    return Err(wrong(RowProblem::DuplicatePath(path)));
+                    return Err(wrong(RowProblem::DuplicatePath(*channel, whole.clone())));
                 }
                 prefixes.push(Prefix { path, service: service.clone() });
             }
@@ -233,7 +239,11 @@ fn check(row: &Row, upstream: &str) -> Result<Service, RowProblem> {
             Channel::Desktop => &["/gateway2/"],
         };
         if !well_formed || !roots.iter().any(|root| path.starts_with(root) && path.len() > root.len()) {
-            return Err(RowProblem::Path { path: path.clone(), roots: roots.join(" or ") });
+            return Err(RowProblem::Path {
+                channel: *channel,
+                path: path.clone(),
+                roots: roots.join(" or "),
+            });
         }
     }
     if !row.desktop.is_empty() && !row.oauth {
@@ -261,7 +271,11 @@ fn usual_methods() -> BTreeSet<String> {
 /// A row that cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRow {
-    /// The row.
+    /// Which of the rows, from 0.
+    pub row: usize,
+    /// The key of the row that is wrong, e.g. `cloud[1]`; empty for the row as a whole.
+    pub key: String,
+    /// The row's name.
     pub service: ServiceName,
     /// What is wrong with it.
     pub problem: RowProblem,
@@ -274,7 +288,7 @@ pub enum RowProblem {
     /// Another row has the name.
     DuplicateName,
     /// Another row has the path.
-    DuplicatePath(String),
+    DuplicatePath(Channel, String),
     /// Neither `oauth`, `m2m` nor `certificate`.
     OpensToNothing,
     /// A token kind and `certificate`.
@@ -283,6 +297,8 @@ pub enum RowProblem {
     NoPath,
     /// Not a normal path under one of the channel's roots (ENV-3).
     Path {
+        /// The channel that it is for.
+        channel: Channel,
         /// The path.
         path: String,
         /// What it may start with.
@@ -294,12 +310,33 @@ pub enum RowProblem {
     Method(String),
 }
 
+impl RowProblem {
+    /// Which key of the row is wrong.
+    fn key(&self, row: &Row) -> String {
+        match self {
+            RowProblem::DuplicateName => "name".into(),
+            RowProblem::DuplicatePath(channel, path) | RowProblem::Path { channel, path, .. } => {
+                let (key, paths) = match channel {
+                    Channel::Cloud => ("cloud", &row.cloud),
+                    Channel::Desktop => ("desktop", &row.desktop),
+                };
+                let index = paths.iter().position(|own| own == path).unwrap_or_default();
+                format!("{key}[{index}]")
+            }
+            RowProblem::TokensAndCertificate => "certificate".into(),
+            RowProblem::DesktopWithoutOauth => "desktop".into(),
+            RowProblem::Method(_) => "methods".into(),
+            RowProblem::OpensToNothing | RowProblem::NoPath => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for InvalidRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "service {}: ", self.service)?;
         match &self.problem {
             RowProblem::DuplicateName => f.write_str("another service has this name; give each its own"),
-            RowProblem::DuplicatePath(path) => {
+            RowProblem::DuplicatePath(_, path) => {
                 write!(f, "another service has the path {path}; give each its own")
             }
             RowProblem::OpensToNothing => f.write_str(
@@ -309,7 +346,7 @@ impl fmt::Display for InvalidRow {
                 f.write_str("`certificate` excludes `oauth` and `m2m`; choose one")
             }
             RowProblem::NoPath => f.write_str("it has no path; set `cloud` or `desktop`"),
-            RowProblem::Path { path, roots } => {
+            RowProblem::Path { path, roots, .. } => {
                 write!(f, "the path {path:?} is not allowed; a normal path that starts with {roots} is")
             }
             RowProblem::DesktopWithoutOauth => {

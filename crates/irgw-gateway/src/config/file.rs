@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use irgw_core::{Channel, Environment};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use crate::services::Row;
 
+/// A number, read from its text: only who knows its bounds can say what is allowed in its place.
+pub(super) type Number = Spanned<IgnoredAny>;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub(super) environment: Environment,
+    pub(super) environment: Option<Environment>,
     pub(super) store: Store,
     pub(super) audit: Audit,
     pub(super) identity: Identity,
@@ -51,7 +55,7 @@ pub(super) struct Audit {
 pub(super) struct Identity {
     pub(super) key: Spanned<PathBuf>,
     pub(super) issuer: Spanned<String>,
-    pub(super) lifetime_seconds: Option<Spanned<u64>>,
+    pub(super) lifetime_seconds: Option<Number>,
     pub(super) header: Option<Spanned<String>>,
 }
 
@@ -107,12 +111,12 @@ pub(super) struct Services {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct M2m {
-    pub(super) skew_seconds: Option<Spanned<u64>>,
+    pub(super) skew_seconds: Option<Number>,
     #[serde(default)]
     pub(super) legacy_sha1_thumbprint: bool,
     #[serde(default)]
     pub(super) single_use: bool,
-    pub(super) cache_bytes: Option<Spanned<u64>>,
+    pub(super) cache_bytes: Option<Number>,
     pub(super) checks: Option<Spanned<String>>,
 }
 
@@ -126,23 +130,23 @@ pub(super) struct Forward {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
-    pub(super) connections: Option<Spanned<u64>>,
-    pub(super) connections_per_address: Option<Spanned<u64>>,
-    pub(super) handshake_seconds: Option<Spanned<u64>>,
-    pub(super) header_seconds: Option<Spanned<u64>>,
-    pub(super) header_bytes: Option<Spanned<u64>>,
-    pub(super) body_bytes: Option<Spanned<u64>>,
-    pub(super) body_idle_seconds: Option<Spanned<u64>>,
-    pub(super) idle_seconds: Option<Spanned<u64>>,
-    pub(super) connection_age_seconds: Option<Spanned<u64>>,
-    pub(super) streams: Option<Spanned<u64>>,
-    pub(super) connect_seconds: Option<Spanned<u64>>,
-    pub(super) answer_seconds: Option<Spanned<u64>>,
-    pub(super) upstream_connections: Option<Spanned<u64>>,
-    pub(super) upstream_idle_connections: Option<Spanned<u64>>,
-    pub(super) drain_seconds: Option<Spanned<u64>>,
-    pub(super) requests_per_second: Option<Spanned<u64>>,
-    pub(super) burst: Option<Spanned<u64>>,
-    pub(super) requests_under_way: Option<Spanned<u64>>,
-    pub(super) max_staleness_seconds: Option<Spanned<u64>>,
+    pub(super) connections: Option<Number>,
+    pub(super) connections_per_address: Option<Number>,
+    pub(super) handshake_seconds: Option<Number>,
+    pub(super) header_seconds: Option<Number>,
+    pub(super) header_bytes: Option<Number>,
+    pub(super) body_bytes: Option<Number>,
+    pub(super) body_idle_seconds: Option<Number>,
+    pub(super) idle_seconds: Option<Number>,
+    pub(super) connection_age_seconds: Option<Number>,
+    pub(super) streams: Option<Number>,
+    pub(super) connect_seconds: Option<Number>,
+    pub(super) answer_seconds: Option<Number>,
+    pub(super) upstream_connections: Option<Number>,
+    pub(super) upstream_idle_connections: Option<Number>,
+    pub(super) drain_seconds: Option<Number>,
+    pub(super) requests_per_second: Option<Number>,
+    pub(super) burst: Option<Number>,
+    pub(super) requests_under_way: Option<Number>,
+    pub(super) max_staleness_seconds: Option<Number>,
 }

@@ -1,6 +1,7 @@
 //! The server's configuration: read from TOML, checked as a whole, refused in one line.
 
 mod file;
+mod keys;
 mod limits;
 mod problem;
 mod read;

@@ -17,7 +17,8 @@ use rustls_pki_types::DnsName;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{self, File};
+use super::file::{self, File, Number};
+use super::keys::Keys;
 use super::{
     ClientCertificates, Config, IdentityConfig, Limits, ListenerConfig, Located, M2mConfig, OperatorConfig,
     Place, Problem, RootConfig, RootSource, TokenReuse, UpstreamConfig,
@@ -28,10 +29,17 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
     let source = Source { path: path.into(), text };
     let file: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        let key = source.key_at(span.start);
-        Problem { place: Some(source.place(span, key)), message: error.message().replace('\n', "; ") }
+        let mut message = error.message().replace('\n', "; ");
+        if message == "duplicate key" {
+            message = format!("duplicate key {}", text.get(span.clone()).unwrap_or_default());
+        }
+        let key = Keys::of(text).at(span.start);
+        Problem { place: Some(source.place(span, key)), message }
     })?;
-    let environment = file.environment;
+    let environment = file.environment.ok_or_else(|| Problem {
+        place: Some(source.place(0..0, "environment")),
+        message: "is missing; \"mock\", \"test\" or \"prod\" is allowed".into(),
+    })?;
     let upstreams = upstreams(&source, &file.upstream)?;
     let services = services(&source, &file, &upstreams)?;
     let config = Config {
@@ -49,13 +57,16 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         forward_headers: forward_headers(&source, &file.forward)?,
     };
     let asks =
-        config.listeners.iter().any(|listener| listener.client_certificates == ClientCertificates::Required);
-    if asks && config.roots.is_empty() {
-        return Err(Problem::general(format_args!(
-            "{}: a cloud listener in {environment} needs client certificates, and no root approves any; \
-             add a [[root]] with `file` or `mozilla`",
-            path.display()
-        )));
+        config.listeners.iter().position(|own| own.client_certificates == ClientCertificates::Required);
+    if let Some(index) = asks.filter(|_| config.roots.is_empty()) {
+        let span = file.listener.get(index).map_or(0..0, Spanned::span);
+        return Err(Problem {
+            place: Some(source.place(span, format_args!("listener[{index}]"))),
+            message: format!(
+                "a cloud listener in {environment} needs client certificates, and no root approves any; \
+                 add a [[root]] with `file` or `mozilla`"
+            ),
+        });
     }
     Ok(config)
 }
@@ -71,17 +82,6 @@ impl Source<'_> {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         Place { file: self.path.clone(), line, key: key.to_string() }
-    }
-
-    /// The key of the line at `offset`, behind the table that it stands in: for what the TOML reader itself refuses.
-    fn key_at(&self, offset: usize) -> String {
-        let before = self.text.get(..offset).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let Some((key, _)) = line.split_once('=') else { return String::new() };
-        let table = before.lines().rev().find_map(|line| line.trim().strip_prefix('['));
-        let table = table.map(|table| table.trim_matches(['[', ']'])).filter(|table| !table.is_empty());
-        table.map(|table| format!("{table}.")).unwrap_or_default() + key.trim()
     }
 
     fn address(&self, spanned: &Spanned<String>, key: impl Display) -> Result<Located<SocketAddr>, Problem> {
@@ -109,18 +109,23 @@ impl Source<'_> {
     /// A number within bounds, or its default.
     fn number(
         &self,
-        spanned: &Option<Spanned<u64>>,
+        spanned: &Option<Number>,
         key: impl Display,
         allowed: RangeInclusive<u64>,
         default: u64,
     ) -> Result<u64, Problem> {
         let Some(spanned) = spanned else { return Ok(default) };
-        let located = self.locate(spanned, key);
-        if allowed.contains(&located.value) {
-            return Ok(located.value);
+        let text = self.text.get(spanned.span()).unwrap_or_default();
+        let number = text.parse().ok().and_then(|value: toml::Value| value.as_integer());
+        match number.and_then(|number| u64::try_from(number).ok()) {
+            Some(number) if allowed.contains(&number) => Ok(number),
+            _ => {
+                let (low, high) = allowed.into_inner();
+                let text = text.lines().next().unwrap_or_default();
+                let message = format!("{text} is not allowed; {low} to {high} is");
+                Err(Problem { place: Some(self.place(spanned.span(), key)), message })
+            }
         }
-        let (low, high) = allowed.into_inner();
-        Err(located.problem(format_args!("{} is not allowed; {low} to {high} is", located.value)))
     }
 
     /// One of a few words.
@@ -173,11 +178,11 @@ fn identity(source: &Source<'_>, identity: &file::Identity) -> Result<IdentityCo
     let header = match &identity.header {
         Some(name) => {
             let header = source.header(name, "identity.header")?;
-            if !header.as_str().starts_with("x-") {
+            if !header.as_str().starts_with("x-") || crate::handle::OWN_FIELDS.contains(&header) {
                 let located = source.locate(name, "identity.header");
-                return Err(
-                    located.problem(format_args!("{header} is not allowed; a name that starts with X- is"))
-                );
+                return Err(located.problem(format_args!(
+                    "{header} is not allowed; a name that starts with X- and that the gateway sets to nothing else is"
+                )));
             }
             header
         }
@@ -208,10 +213,10 @@ fn listeners(
     environment: Environment,
 ) -> Result<Vec<ListenerConfig>, Problem> {
     if file.listener.is_empty() {
-        return Err(Problem::general(format_args!(
-            "{}: there is no [[listener]]; add one with `channel = \"cloud\"`",
-            source.path.display()
-        )));
+        return Err(Problem {
+            place: Some(source.place(0..0, "listener")),
+            message: "there is no [[listener]]; add one with `channel = \"cloud\"`".into(),
+        });
     }
     let mut taken: BTreeMap<SocketAddr, usize> = BTreeMap::new();
     let mut listeners = Vec::new();
@@ -314,10 +319,11 @@ fn roots(source: &Source<'_>, entries: &[Spanned<file::Root>]) -> Result<Vec<Roo
         let origin = match (&root.file, &root.mozilla) {
             (Some(file), None) => RootSource::File(source.path(file, key("file"))),
             (None, Some(owner)) => RootSource::Mozilla(source.locate(owner, key("mozilla"))),
-            _ => {
+            (file, _) => {
+                let also = if file.is_some() { ", not both" } else { "" };
                 return Err(Problem {
                     place: Some(source.place(spanned.span(), format_args!("root[{index}]"))),
-                    message: "needs either `file` or `mozilla`".into(),
+                    message: format!("needs either `file` or `mozilla`{also}"),
                 });
             }
         };
@@ -369,6 +375,11 @@ fn upstreams(
                 "an https upstream needs `ca_file`, the authorities that its certificate is checked by"
             )));
         }
+        if let Some(unused) = ca_file.as_ref().filter(|_| uri.scheme_str() == Some("http")) {
+            return Err(
+                unused.problem("is not allowed with an http:// URL, where nothing is checked; https:// is")
+            );
+        }
         upstreams.insert(name.clone(), UpstreamConfig { url: uri, ca_file });
     }
     Ok(upstreams)
@@ -385,12 +396,8 @@ fn services(
         if upstreams.contains_key(&located.value) {
             return Ok(located.value);
         }
-        let names: Vec<_> = upstreams.keys().map(String::as_str).collect();
-        Err(located.problem(format_args!(
-            "{:?} is no [upstream.NAME]; those are: {}",
-            located.value,
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        )))
+        let message = format!("{:?} is no [upstream.NAME]; those are: {}", located.value, names(upstreams));
+        Err(located.problem(message))
     };
     let fallback = known(&services.upstream, "services.upstream".into())?;
     let published =
@@ -430,22 +437,31 @@ fn services(
             located.problem("with \"none\", at least one [[service]] is needed; \"published\" has IR's")
         );
     }
-    for own in &file.service {
-        if let Some(upstream) = own.get_ref().upstream.as_ref().filter(|name| !upstreams.contains_key(*name))
-        {
-            return Err(Problem {
-                place: Some(source.place(own.span(), format_args!("service {}", own.get_ref().name))),
-                message: format!("upstream {upstream:?} is no [upstream.NAME]"),
-            });
+    let first_own = rows.len() - file.service.len();
+    // A row of the configuration, at one of its keys; of a published row, the table.
+    let at = |row: usize, key: &str| match row.checked_sub(first_own) {
+        None => source.place(file.services.span(), "services.table"),
+        Some(own) => {
+            let header = file.service.get(own).map_or(0..0, Spanned::span);
+            let dot = if key.is_empty() { "" } else { "." };
+            let span = Keys::of(source.text).span("service", own, key).unwrap_or(header);
+            source.place(span, format_args!("service[{own}]{dot}{key}"))
+        }
+    };
+    for (row, named) in rows.iter().enumerate() {
+        if let Some(upstream) = named.upstream.as_ref().filter(|name| !upstreams.contains_key(*name)) {
+            let message = format!("{upstream:?} is no [upstream.NAME]; those are: {}", names(upstreams));
+            return Err(Problem { place: Some(at(row, "upstream")), message });
         }
     }
-    ServiceTable::new(rows, &fallback).map_err(|error| {
-        let own = file.service.iter().find(|row| row.get_ref().name == error.service);
-        Problem {
-            place: Some(source.place(own.map_or(file.services.span(), Spanned::span), "")),
-            message: error.to_string(),
-        }
-    })
+    ServiceTable::new(rows, &fallback)
+        .map_err(|error| Problem { place: Some(at(error.row, &error.key)), message: error.to_string() })
+}
+
+/// The backing services' names, for a message.
+fn names(upstreams: &BTreeMap<String, UpstreamConfig>) -> String {
+    let names: Vec<_> = upstreams.keys().map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn m2m(source: &Source<'_>, m2m: &file::M2m, environment: Environment) -> Result<M2mConfig, Problem> {
@@ -478,10 +494,10 @@ fn m2m(source: &Source<'_>, m2m: &file::M2m, environment: Environment) -> Result
 
 fn limits(source: &Source<'_>, limits: &file::Limits) -> Result<Limits, Problem> {
     let default = Limits::default();
-    let number = |value: &Option<Spanned<u64>>, name: &str, allowed, default| {
+    let number = |value: &Option<Number>, name: &str, allowed, default| {
         source.number(value, format_args!("limits.{name}"), allowed, default)
     };
-    let seconds = |value: &Option<Spanned<u64>>, name: &str, allowed, default: Duration| {
+    let seconds = |value: &Option<Number>, name: &str, allowed, default: Duration| {
         number(value, name, allowed, default.as_secs()).map(Duration::from_secs)
     };
     let small = |value: u64| u32::try_from(value).expect("the allowed range fits");

@@ -73,7 +73,15 @@ fn every_wrong_setting_is_refused_at_its_place() {
             10,
             "operator.listen: 0.0.0.0:4090 is not allowed; a loopback address is",
         ),
-        ("channel = \"cloud\"", "channel = \"clowd\"", 13, "expected `cloud` or `desktop`"),
+        ("environment = \"test\"\n", "", 1, "environment: is missing; \"mock\", \"test\" or \"prod\" is"),
+        ("[audit]", "[identity]\n[audit]", 7, "duplicate key identity"),
+        (
+            "channel = \"cloud\"",
+            "channel = \"clowd\"",
+            13,
+            "listener[0].channel: unknown variant `clowd`, expected `cloud` or `desktop`",
+        ),
+        ("certificate = \"server.crt\"\n", "", 12, "listener[0]: missing field `certificate`"),
         (
             "0.0.0.0:4046",
             "0.0.0.0",
@@ -88,6 +96,12 @@ fn every_wrong_setting_is_refused_at_its_place() {
         ),
         (
             "mozilla = \"DigiCert\"",
+            "mozilla = \"DigiCert\"\nfile = \"root.crt\"",
+            17,
+            "root[0]: needs either `file` or `mozilla`, not both",
+        ),
+        (
+            "mozilla = \"DigiCert\"",
             "mozilla = \"DigiCert\"\nclient_eku = \"any\"",
             19,
             "root[0].client_eku: \"any\" is not allowed; \"client-auth\" or \"server-auth-accepted\"",
@@ -95,6 +109,12 @@ fn every_wrong_setting_is_refused_at_its_place() {
         ("http://127.0.0.1:9000", "127.0.0.1:9000", 20, "upstream.main.url"),
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000/path", 20, "with no path"),
         ("http://127.0.0.1:9000", "https://127.0.0.1:9000", 20, "needs `ca_file`"),
+        (
+            "http://127.0.0.1:9000\"",
+            "http://127.0.0.1:9000\"\nca_file = \"ca.crt\"",
+            21,
+            "upstream.main.ca_file: is not allowed with an http:// URL",
+        ),
         (
             "upstream = \"main\"",
             "upstream = \"other\"",
@@ -116,20 +136,45 @@ fn limits_are_bounded() {
     for (setting, said) in [
         ("handshake_seconds = 0", "limits.handshake_seconds: 0 is not allowed; 1 to 60 is"),
         ("header_bytes = 100", "limits.header_bytes: 100 is not allowed; 8192 to 1048576 is"),
-        ("streams = -1", "invalid value"),
+        ("streams = -1", "limits.streams: -1 is not allowed; 1 to 1000 is"),
+        ("connections = \"many\"", "limits.connections: \"many\" is not allowed; 1 to 1000000 is"),
+        ("connections = 5.5", "limits.connections: 5.5 is not allowed; 1 to 1000000 is"),
+        ("connections = 1_000_001", "limits.connections: 1_000_001 is not allowed; 1 to 1000000 is"),
+        (
+            "connections = 99999999999999999999",
+            "limits.connections: 99999999999999999999 is not allowed; 1 to 1000000 is",
+        ),
         ("requests_per_second = 0", "limits.requests_per_second: 0 is not allowed"),
     ] {
         let text = parse(&format!("{GOOD}[limits]\n{setting}\n")).unwrap_err();
         assert!(text.starts_with("/etc/irgw/irgw.toml:25: ") && text.contains(said), "{text}");
     }
-    let config = parse(&format!("{GOOD}[limits]\nbody_bytes = 10\nburst = 5\n")).unwrap();
+    let config = parse(&format!("{GOOD}[limits]\nbody_bytes = 1_0\nburst = 0x5\n")).unwrap();
     assert_eq!((config.limits.body_bytes, config.limits.burst), (10, 5));
 }
 
 #[test]
 fn cloud_listener_without_roots_is_refused() {
     let text = problem("[[root]]\nmozilla = \"DigiCert\"\n", "");
+    assert!(text.starts_with("/etc/irgw/irgw.toml:12: listener[0]: "), "{text}");
     assert!(text.contains("no root approves any"), "{text}");
+}
+
+#[test]
+fn configuration_without_listeners_is_refused() {
+    let listener = GOOD.find("[[listener]]").unwrap()..GOOD.find("[[root]]").unwrap();
+    let text = parse(&GOOD.replace(&GOOD[listener], "")).unwrap_err();
+    assert!(text.starts_with("/etc/irgw/irgw.toml:1: listener: there is no [[listener]]"), "{text}");
+}
+
+/// The gateway would overwrite the identity, or the identity what the gateway says.
+#[test]
+fn identity_does_not_travel_in_a_field_that_the_gateway_sets() {
+    for name in ["X-Request-Id", "x-gateway-reason", "X-Gateway-Environment", "Authorization"] {
+        let header = format!("issuer = \"https://gateway.example/\"\nheader = \"{name}\"");
+        let text = problem("issuer = \"https://gateway.example/\"", &header);
+        assert!(text.starts_with("/etc/irgw/irgw.toml:9: identity.header: "), "{text}");
+    }
 }
 
 /// ENV-4: mock asks for no certificate, so it must say which addresses may come.
@@ -177,7 +222,36 @@ fn own_row_takes_the_place_of_a_published_one() {
     let config = parse(&format!("{GOOD}{own}")).unwrap();
     assert_eq!(config.services.services().len(), 23);
     let text = parse(&format!("{GOOD}{}", own.replace("m2m = true\n", ""))).unwrap_err();
-    assert!(text.contains("service bill: nothing opens it"), "{text}");
+    assert!(text.contains(":24: service[0]: service bill: nothing opens it"), "{text}");
+}
+
+#[test]
+fn wrong_row_is_refused_at_its_key() {
+    let good = "[[service]]\nname = \"a\"\ndialect = \"suite\"\ncloud = [\"/gateway/a/\"]\nm2m = true\n";
+    for (wrong, line, key) in [
+        ("name = \"b\"\ndialect = \"sweet\"\ncloud = [\"/gateway/b/\"]\nm2m = true", 31, "dialect"),
+        ("name = \"a\"\ndialect = \"suite\"\ncloud = [\"/gateway/b/\"]\nm2m = true", 30, "name"),
+        (
+            "name = \"b\"\ndialect = \"suite\"\ncloud = [\n\"/gateway/b/\",\n\"/b/\"]\nm2m = true",
+            34,
+            "cloud[1]",
+        ),
+        ("name = \"b\"\ndialect = \"suite\"\nm2m = true\ncloud = [\"/gateway/A\"]", 33, "cloud[0]"),
+        ("name = \"b\"\ndialect = \"suite\"\nm2m = true\ndesktop = [\"/gateway2/b/\"]", 33, "desktop"),
+        (
+            "name = \"b\"\ndialect = \"suite\"\noauth = true\ncloud = [\"/gateway2/b/\"]\ndesktop = [\"/gateway2/b/\"]",
+            33,
+            "cloud[0]",
+        ),
+        (
+            "name = \"b\"\ndialect = \"suite\"\nm2m = true\ncloud = [\"/gateway/b/\"]\nupstream = \"x\"",
+            34,
+            "upstream",
+        ),
+    ] {
+        let text = parse(&format!("{GOOD}{good}[[service]]\n{wrong}\n")).unwrap_err();
+        assert!(text.starts_with(&format!("/etc/irgw/irgw.toml:{line}: service[1].{key}: ")), "{text}");
+    }
 }
 
 proptest::proptest! {
