@@ -1,9 +1,9 @@
 //! `cargo xtask ci`: everything that must pass before a change is merged.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+use std::{env, fs};
 
 use crate::{Error, run, tidy};
 
@@ -104,9 +104,14 @@ fn database() -> PathBuf {
     cargo_home.or_else(home).unwrap_or_default().join("advisory-dbs").join(DATABASE)
 }
 
+/// Clones the bundle; where that was done from this one or a newer, nothing.
 fn unpack(bundle: &Path, to: &Path) -> Result<(), Error> {
-    if to.is_dir() {
-        return Ok(());
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let newest = modified(bundle).map_err(Error::at("read", bundle))?;
+    match modified(to) {
+        Ok(unpacked) if unpacked >= newest => return Ok(()),
+        Ok(_) => fs::remove_dir_all(to).map_err(Error::at("remove", to))?,
+        Err(_) => {}
     }
     // A bundle's HEAD may name a branch that is not in it, so the first branch is asked for by name.
     let heads = run::read(Command::new("git").args(["bundle", "list-heads"]).arg(bundle))?;
@@ -118,6 +123,34 @@ fn unpack(bundle: &Path, to: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newer_bundle_takes_the_place_of_what_was_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, bundle, to) =
+            (folder.path().join("source"), folder.path().join("bundle"), folder.path().join("to"));
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.args(["-c", "user.name=a", "-c", "user.email=a@example"]).arg("-C").arg(&source);
+            run::read(git.args(arguments)).unwrap()
+        };
+        fs::create_dir(&source).unwrap();
+        git(&["init", "--quiet", "--initial-branch", "main"]);
+        for subject in ["first", "second"] {
+            git(&["commit", "--quiet", "--allow-empty", "-m", subject]);
+            git(&["bundle", "create", "--quiet", bundle.to_str().unwrap(), "main"]);
+            // Later than whatever was unpacked before, however coarse the clock is.
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+            fs::File::options().write(true).open(&bundle).unwrap().set_modified(later).unwrap();
+            unpack(&bundle, &to).unwrap();
+            let log = run::read(Command::new("git").arg("-C").arg(&to).args(["log", "-1", "--format=%s"]));
+            assert_eq!(log.unwrap().trim(), subject);
+        }
+        fs::File::options().write(true).open(&bundle).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        fs::write(to.join("kept"), "").unwrap();
+        unpack(&bundle, &to).unwrap();
+        assert!(to.join("kept").exists());
+    }
 
     #[test]
     fn tests_come_last() {
