@@ -88,12 +88,30 @@ impl Endpoint {
 
     fn connect(&self) -> Result<TcpStream, Error> {
         let broken =
-            |error: std::io::Error| Error::Target(format!("cannot connect to {}: {error}", self.authority));
+            |error: std::io::Error| Error::Target(format!("cannot reach {}: {error}", self.authority));
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(broken)?;
         stream.set_nodelay(true).map_err(broken)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
         Ok(stream)
+    }
+
+    /// Connects and begins a handshake: an error unless it succeeds, or the gateway refuses it with an alert.
+    pub(crate) fn probe(&self) -> Result<(), Error> {
+        let mut tcp = self.connect()?;
+        let config = self.config(&Tls::default(), None, false)?;
+        let mut connection =
+            ClientConnection::new(config, server_name(&self.host)?).map_err(Error::recipe)?;
+        while connection.is_handshaking() {
+            if let Err(error) = connection.complete_io(&mut tcp) {
+                let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+                if matches!(cause, Some(rustls::Error::AlertReceived(_))) {
+                    break;
+                }
+                return Err(Error::Target(format!("cannot speak to {}: {error}", self.authority)));
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what is given.

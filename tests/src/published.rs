@@ -79,6 +79,15 @@ pub(crate) fn compare(dialect: &str, code: &str, answer: &Answer) -> Vec<String>
     wrong
 }
 
+/// The code that an answer carries, in whichever shape.
+pub(crate) fn code(answer: &Answer) -> Option<String> {
+    let code = match serde_json::from_slice::<Errors>(&answer.body) {
+        Ok(errors) => errors.errors.into_iter().next()?.code,
+        Err(_) => envelope(&answer.text()).0,
+    };
+    (!code.is_empty()).then_some(code)
+}
+
 /// `statusCode` and `errorMessage` of a response envelope; no XML parser reads what no document type can change.
 fn envelope(body: &str) -> (String, String) {
     let element = |name: &str| {
@@ -117,5 +126,15 @@ mod tests {
         let body =
             "<a><statusMessage><statusCode>2</statusCode><errorMessage>No</errorMessage></statusMessage></a>";
         assert_eq!(envelope(body), ("2".into(), "No".into()));
+    }
+
+    #[test]
+    fn code_is_found_in_either_shape() {
+        assert_eq!(code(&answer(400, "application/json", NO_TOKEN)).as_deref(), Some("EV1021"));
+        assert_eq!(
+            code(&answer(401, "application/soap+xml", "<statusCode>2</statusCode>")).as_deref(),
+            Some("2")
+        );
+        assert_eq!(code(&answer(403, "text/plain", "")), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::local::Overlay;
 use crate::report::{CaseResult, Outcome, Report};
 use crate::requirements::Skips;
 use crate::template::Values;
-use crate::{Error, Local, judge, records};
+use crate::{Error, Local, judge, published, records};
 
 /// How long the gateway may take to write an audit record; it writes in batches of 100 ms.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
@@ -90,6 +90,15 @@ impl Target {
         let dev = local.dev().clone();
         let place = Arc::new(Place::of(&dev, None)?);
         Ok(Target { dev, place, local: Some(local) })
+    }
+
+    /// Whether somebody listens on the cloud channel, whose certificate `dev.json`'s authority issued. A gateway that refuses
+    /// the handshake is there: why it does is for the cases.
+    ///
+    /// # Errors
+    /// What keeps every case from being tried.
+    pub fn probe(&self) -> Result<(), Error> {
+        self.place.cloud.probe()
     }
 
     /// Whose rules hold.
@@ -378,8 +387,9 @@ fn came_back(came: &Came) -> String {
         return format!("handshake refused: {why}");
     }
     let answers = came.answers.iter().map(|answer| {
+        let code = published::code(answer).map(|code| format!(" {code}")).unwrap_or_default();
         let reason = answer.header("x-gateway-reason").map(|reason| format!(" {reason}")).unwrap_or_default();
-        format!("{}{reason}", answer.status)
+        format!("{}{code}{reason}", answer.status)
     });
     let answers: Vec<String> = answers.collect();
     match (answers.as_slice(), &came.handshake) {
@@ -405,6 +415,8 @@ fn causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::{Answer, End};
+    use crate::exchange::Agreed;
 
     /// `dev.json` of a gateway elsewhere, in a folder of its own.
     fn identity(name: &str) -> std::path::PathBuf {
@@ -448,5 +460,21 @@ mod tests {
             assert_eq!(target.lacks(&case).unwrap(), reason, "{what}");
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn report_says_status_code_and_rule() {
+        let answer = Answer {
+            status: 400,
+            headers: vec![("x-gateway-reason".into(), "M2M-6".into())],
+            body: br#"{"errors":[{"code":"EV1020","type":"security","message":"no"}]}"#.to_vec(),
+        };
+        let came = Came {
+            local: ([127, 0, 0, 1], 1).into(),
+            handshake: Ok(Agreed::default()),
+            answers: vec![answer],
+            end: End::Closed,
+        };
+        assert_eq!(came_back(&came), "400 EV1020 M2M-6");
     }
 }

@@ -38,7 +38,7 @@ impl Cli {
     /// When the task could not be done, or found something wrong.
     pub fn run(self) -> Result<ExitCode, Error> {
         match self.task {
-            Task::Conformance(args) => return args.run(),
+            Task::Conformance(args) => return Ok(args.run()),
             Task::Ci(args) => args.run(),
             Task::Tidy => tidy::run(),
             Task::Bench(args) => args.run(),
