@@ -245,6 +245,7 @@ fn desk(
     })?;
     Ok(Desk {
         environment: config.environment,
+        reason_header: config.reason_header,
         clock,
         services: config.services.clone(),
         upstreams,

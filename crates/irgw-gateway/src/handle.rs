@@ -18,7 +18,7 @@ use irgw_tls::VerifiedCert;
 use crate::NormalPath;
 use crate::audit::AuditLog;
 use crate::body::{BodyError, RequestBody, ResponseBody};
-use crate::config::Limits;
+use crate::config::{Limits, ReasonHeader};
 use crate::identity::IdentityTokens;
 use crate::life::Cut;
 use crate::metrics::Metrics;
@@ -41,6 +41,7 @@ pub(crate) const OWN_FIELDS: [HeaderName; 3] = [REQUEST_ID, ENVIRONMENT, REASON_
 /// All that requests are handled with; shared by all listeners.
 pub(crate) struct Desk {
     pub(crate) environment: Environment,
+    pub(crate) reason_header: ReasonHeader,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) services: ServiceTable,
     pub(crate) upstreams: std::collections::HashMap<String, Upstream>,
@@ -91,7 +92,7 @@ impl Desk {
                 let refusal = self.charge_stranger(&entry, refusal);
                 entry.refuse(&refusal);
                 let mut response = refusal.answer().map(ResponseBody::from);
-                if self.environment != Environment::Prod {
+                if self.reason_header == ReasonHeader::Shown {
                     let reason = HeaderValue::from_static(refusal.rule.id());
                     response.headers_mut().insert(REASON_HEADER, reason);
                 }

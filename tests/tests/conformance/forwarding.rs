@@ -35,6 +35,7 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
         ),
         trial("dying_service_sees_a_request_once", &["curl"], dying_service_sees_a_request_once),
         trial("inside_is_not_told", &["curl"], inside_is_not_told),
+        trial("reasons_can_be_withheld", &["curl"], reasons_can_be_withheld),
         trial("broken_answers_become_502", &["curl"], broken_answers_become_502),
         trial("absent_service_is_502", &["curl"], absent_service_is_502),
         trial("no_secret_is_written_anywhere", &["curl"], no_secret_is_written_anywhere),
@@ -174,6 +175,18 @@ fn inside_is_not_told(local: &Local) -> Result {
     let (status, answer) = ask(&dev, "/gateway/account/1", &token(provider(&dev, 0)?)?, &[])?;
     ensure(status == "302" && !answer.contains("secret"), || answer.clone())?;
     ensure(field(&answer, "x-gateway-reason").is_none(), || answer.clone())?;
+    Ok(Completion::Completed)
+}
+
+/// ERR-1: the header with the rule is on by default, and can be switched off.
+fn reasons_can_be_withheld(local: &Local) -> Result {
+    let (dev, _gateway) = local.serve("reasonless", "[errors]\nreason_header = false\n".parse()?)?;
+    for (dev, reason) in [(local.dev(), Some("M2M-1")), (&dev, None)] {
+        let (status, answer) = ask(dev, "/gateway/account/1", "garbage", &[])?;
+        ensure(status == "400" && field(&answer, "x-gateway-reason").as_deref() == reason, || {
+            answer.clone()
+        })?;
+    }
     Ok(Completion::Completed)
 }
 

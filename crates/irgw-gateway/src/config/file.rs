@@ -36,6 +36,8 @@ pub(super) struct File {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) forward: Forward,
+    #[serde(default)]
+    pub(super) errors: Errors,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +127,12 @@ pub(super) struct M2m {
 pub(super) struct Forward {
     #[serde(default)]
     pub(super) request_headers: Vec<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Errors {
+    pub(super) reason_header: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

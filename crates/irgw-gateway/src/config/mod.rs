@@ -50,6 +50,17 @@ pub struct Config {
     pub limits: Limits,
     /// Request header fields that are forwarded besides the usual ones.
     pub forward_headers: Vec<HeaderName>,
+    /// Whether a refusal's answer names the rule.
+    pub reason_header: ReasonHeader,
+}
+
+/// Whether a refusal's answer names the rule, in `X-Gateway-Reason` (ERR-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasonHeader {
+    /// It does; never in `prod`.
+    Shown,
+    /// Only the log and the audit record do.
+    Withheld,
 }
 
 /// How the identity of a caller is passed on (GW-3).

@@ -21,7 +21,7 @@ use super::file::{self, File, Number};
 use super::keys::Keys;
 use super::{
     ClientCertificates, Config, IdentityConfig, Limits, ListenerConfig, Located, M2mConfig, OperatorConfig,
-    Place, Problem, RootConfig, RootSource, TokenReuse, UpstreamConfig,
+    Place, Problem, ReasonHeader, RootConfig, RootSource, TokenReuse, UpstreamConfig,
 };
 use crate::services::{PUBLISHED, Row, ServiceTable, StatusAnswer};
 
@@ -55,6 +55,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         m2m: m2m(&source, &file.m2m, environment)?,
         limits: limits(&source, &file.limits)?,
         forward_headers: forward_headers(&source, &file.forward)?,
+        reason_header: reason_header(&source, &file.errors, environment)?,
     };
     let asks =
         config.listeners.iter().position(|own| own.client_certificates == ClientCertificates::Required);
@@ -566,6 +567,23 @@ fn forward_headers(source: &Source<'_>, forward: &file::Forward) -> Result<Vec<H
         Ok(name)
     };
     forward.request_headers.iter().enumerate().map(check).collect()
+}
+
+/// Whether refusals name the rule to the caller; nobody is told in prod (ERR-1).
+fn reason_header(
+    source: &Source<'_>,
+    errors: &file::Errors,
+    environment: Environment,
+) -> Result<ReasonHeader, Problem> {
+    let shown = errors.reason_header.as_ref().map(|shown| source.locate(shown, "errors.reason_header"));
+    match shown {
+        Some(shown) if shown.value && environment == Environment::Prod => {
+            Err(shown.problem("true is not allowed in prod; false is (ERR-1)"))
+        }
+        Some(Located { value: true, .. }) => Ok(ReasonHeader::Shown),
+        None if environment != Environment::Prod => Ok(ReasonHeader::Shown),
+        _ => Ok(ReasonHeader::Withheld),
+    }
 }
 
 fn size(value: u64) -> usize {

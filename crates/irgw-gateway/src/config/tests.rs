@@ -177,6 +177,24 @@ fn identity_does_not_travel_in_a_field_that_the_gateway_sets() {
     }
 }
 
+/// ERR-1.
+#[test]
+fn reasons_are_shown_outside_prod_unless_told_otherwise() {
+    let shown = |environment: &str, errors: &str| {
+        let environment = format!("environment = \"{environment}\"");
+        let text = GOOD.replace("environment = \"test\"", &environment);
+        parse(&format!("{text}{errors}")).map(|config| config.reason_header)
+    };
+    let (on, off) = ("[errors]\nreason_header = true\n", "[errors]\nreason_header = false\n");
+    assert_eq!(shown("test", ""), Ok(ReasonHeader::Shown));
+    assert_eq!(shown("test", on), Ok(ReasonHeader::Shown));
+    assert_eq!(shown("test", off), Ok(ReasonHeader::Withheld));
+    assert_eq!(shown("prod", ""), Ok(ReasonHeader::Withheld));
+    assert_eq!(shown("prod", off), Ok(ReasonHeader::Withheld));
+    let text = shown("prod", on).unwrap_err();
+    assert!(text.starts_with("/etc/irgw/irgw.toml:25: errors.reason_header: "), "{text}");
+}
+
 /// ENV-4: mock asks for no certificate, so it must say which addresses may come.
 #[test]
 fn mock_needs_an_allow_list_and_checks_less() {
