@@ -1,11 +1,10 @@
 //! An internal service behind the gateway: it links `irgw-m2m` alone, and answers nobody whom the gateway did not send.
 //!
 //! ```text
-//! cargo run -p irgw-m2m --example internal_service -- JWKS_OR_PEM AUDIENCE [ADDRESS]
+//! cargo run -p irgw-m2m --example internal_service -- JWKS AUDIENCE [ADDRESS]
 //! ```
 //!
-//! `JWKS_OR_PEM` is the gateway's public key as the gateway publishes it: a JWK set, or a public key in PEM. `AUDIENCE` is the name of this
-//! service in the gateway's service table. `ADDRESS` is where to listen (default 127.0.0.1:8085).
+//! `--help` says what these are; docs/backing-services.md walks through it beside `irgw dev`.
 //!
 //! Each request must carry one `X-Gateway-Identity` with a token that the gateway signed for this service. The answer
 //! says who is calling; everything else is 401. A real service reads its requests with an HTTP server and keeps the three lines of [`caller`].
@@ -16,17 +15,29 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use irgw_core::UnixTime;
-use irgw_m2m::identity::{self, Identity, Jwks, PublicJwk};
+use irgw_m2m::identity::{self, Identity, Jwks};
+
+const HELP: &str = "\
+An internal service behind the gateway: it says who is calling, and refuses whom the gateway did not send.
+
+Usage: internal_service JWKS AUDIENCE [ADDRESS]
+
+  JWKS      a file with the gateway's public keys, from /identity/jwks.json on its operator's listener
+  AUDIENCE  the name of this service in the gateway's service table, e.g. account
+  ADDRESS   where to listen; 127.0.0.1:8085 unless said otherwise
+";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(keys), Some(audience)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: internal_service JWKS_OR_PEM AUDIENCE [ADDRESS]".into());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (keys, audience, address) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--help" | "-h", ..] => return Ok(write!(std::io::stdout(), "{HELP}")?),
+        [keys, audience] => (keys, audience.to_owned(), "127.0.0.1:8085"),
+        [keys, audience, address] => (keys, audience.to_owned(), address),
+        _ => return Err("JWKS and AUDIENCE are needed; --help says what they are".into()),
     };
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8085".to_owned());
-    let service = Service { keys: read_keys(&std::fs::read_to_string(&keys)?)?, audience };
+    let service = Service { keys: Jwks::from_json(&std::fs::read_to_string(keys)?)?, audience };
 
-    let listener = TcpListener::bind(&address)?;
+    let listener = TcpListener::bind(address)?;
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     for stream in listener.incoming() {
         // One caller's broken connection is not the service's end.
@@ -66,15 +77,6 @@ impl Service {
             stream,
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
-    }
-}
-
-/// The gateway's keys, from either form in which it publishes them.
-fn read_keys(text: &str) -> Result<Jwks, irgw_m2m::Error> {
-    if text.trim_start().starts_with('{') {
-        Jwks::from_json(text)
-    } else {
-        PublicJwk::from_pem(text.as_bytes()).map(|key| Jwks::of([&key]))
     }
 }
 
