@@ -32,7 +32,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    jti: Option<&'a str>,
+    jti: Option<Bounded<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thumbprint: Option<irgw_core::Thumbprint>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<irgw_core::Rule>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'a str>,
+    cause: Option<Bounded<'a>>,
     #[serde(flatten)]
     facts: Facts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,21 @@ struct Facts<'a>(&'a [(&'static str, String)]);
 
 impl Serialize for Facts<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Bounded(value))))
+    }
+}
+
+/// What a caller has a hand in, cut and marked behind [`TEXT_CHARACTERS`]: nobody fills the disk with one request.
+struct Bounded<'a>(&'a str);
+
+const TEXT_CHARACTERS: usize = 256;
+
+impl Serialize for Bounded<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.char_indices().nth(TEXT_CHARACTERS) {
+            Some((end, _)) => serializer.collect_str(&format_args!("{}…", &self.0[..end])),
+            None => serializer.serialize_str(self.0),
+        }
     }
 }
 
@@ -72,12 +86,12 @@ pub(super) fn append(line: &mut Vec<u8>, record: &Record) {
         owner: record.owner.as_ref().map(|id| id.as_str()),
         logon: record.logon.as_ref().map(|id| id.as_str()),
         client: record.client.as_ref().map(|id| id.as_str()),
-        jti: record.jti.as_deref(),
+        jti: record.jti.as_deref().map(Bounded),
         thumbprint: record.thumbprint,
         service: record.service.as_ref().map(|id| id.as_str()),
         decision: record.decision.name(),
         reason: record.reason,
-        cause: record.cause.as_deref(),
+        cause: record.cause.as_deref().map(Bounded),
         facts: Facts(&record.facts),
         status: record.status,
         upstream_status: record.upstream_status,
@@ -114,5 +128,22 @@ mod tests {
         assert_eq!(json["reason"], "M2M-6");
         assert_eq!(json["decision"], "refused");
         assert_eq!(json["subject"], "CN=a\r\n{\"decision\":\"admitted\"}");
+    }
+    /// One anonymous request made a line of 30 KB.
+    #[test]
+    fn long_texts_of_callers_are_cut_and_marked() {
+        let origin = Origin::new("192.0.2.7:5000".parse().unwrap(), Channel::Cloud);
+        let mut record = Record::new(Duration::ZERO, origin, "r1".into());
+        let kept = "ā".repeat(256);
+        record.cause = Some(kept.clone());
+        record.jti = Some(format!("{kept}x").into());
+        record.facts = vec![("subject", "\u{1}".repeat(30_000))];
+        let mut line = Vec::new();
+        append(&mut line, &record);
+        let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(json["cause"], kept);
+        assert_eq!(json["jti"], format!("{kept}…"));
+        assert_eq!(json["subject"].as_str().unwrap().chars().count(), 257);
+        assert!(line.len() < 4096, "{}", line.len());
     }
 }
