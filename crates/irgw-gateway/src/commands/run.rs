@@ -127,16 +127,21 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     runtime.map_err(|error| CommandError::unusable(format_args!("cannot start: {error}")))
 }
 
-/// SIGINT (Ctrl-C) or SIGTERM.
+/// SIGINT (Ctrl-C) or SIGTERM. SIGHUP, which others send after they moved a log, ends nothing: files are looked at anyway.
 async fn stop_signal() -> Result<(), CommandError> {
     let listen =
         |kind| signal(kind).map_err(|error| CommandError::unusable(format_args!("no signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: changed files are re-read, and a moved audit log is begun anew, without it");
+            }
+        }
     }
-    Ok(())
 }
 
 fn report(drained: Drained) {
@@ -167,5 +172,40 @@ fn raise_file_limit(wanted: u64) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// SIGHUP ended the process: logrotate's usual stanza stopped the gateway.
+    #[tokio::test]
+    async fn hangup_stops_nothing() {
+        let send = |signal: &str| {
+            assert!(
+                Command::new("kill")
+                    .args([signal, &std::process::id().to_string()])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        };
+        let mut stopped = std::pin::pin!(stop_signal());
+        let mut also = signal(SignalKind::hangup()).unwrap();
+        tokio::select! {
+            biased;
+            _ = &mut stopped => panic!("nothing was sent"),
+            _ = std::future::ready(()) => {}
+        }
+        send("-HUP");
+        tokio::select! {
+            biased;
+            _ = also.recv() => {}
+            _ = &mut stopped => panic!("SIGHUP stopped it"),
+        }
+        send("-TERM");
+        stopped.await.unwrap();
     }
 }
