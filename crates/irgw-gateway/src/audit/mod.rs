@@ -13,4 +13,4 @@ mod seal;
 mod writer;
 
 pub use seal::{Broken, Verified, verify};
-pub use writer::AuditLog;
+pub use writer::{AuditLog, NoRoom};

@@ -1,5 +1,6 @@
 //! The thread that writes the audit log, and the buffer that it is handed records in.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -28,7 +29,7 @@ pub struct AuditLog {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     pending: Mutex<Pending>,
     due: Condvar,
@@ -42,6 +43,7 @@ struct Pending {
     bytes: Vec<u8>,
     records: u64,
     closing: bool,
+    closed: bool,
 }
 
 impl Shared {
@@ -61,13 +63,7 @@ impl AuditLog {
     /// When the file cannot be opened, read or locked; another process that writes the same log is such an error.
     pub fn open(path: &Path) -> io::Result<AuditLog> {
         let file = Chained::open(path)?;
-        let shared = Arc::new(Shared {
-            pending: Mutex::default(),
-            due: Condvar::new(),
-            room: Notify::new(),
-            failing: AtomicBool::new(false),
-            writer: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let for_writer = shared.clone();
         let writer =
             std::thread::Builder::new().name("audit".into()).spawn(move || write(&for_writer, file))?;
@@ -75,11 +71,15 @@ impl AuditLog {
         Ok(AuditLog { shared })
     }
 
-    /// Takes a record. It is never dropped, whatever the file does.
+    /// Takes a record. It is never dropped: what the file does not take before the end goes to the log of errors.
     pub fn record(&self, record: &Record) {
         let mut bytes = Vec::with_capacity(512);
         line::append(&mut bytes, record);
         let mut pending = self.shared.pending();
+        if pending.closed {
+            drop(pending);
+            return give_up(&bytes);
+        }
         pending.bytes.extend_from_slice(&bytes);
         pending.records += 1;
         if pending.bytes.len() >= BATCH_BYTES {
@@ -99,12 +99,21 @@ impl AuditLog {
         }
     }
 
+    /// [`AuditLog::room`], with a bound.
+    ///
+    /// # Errors
+    /// When there is none within `patience`.
+    pub async fn room_within(&self, patience: Duration) -> Result<(), NoRoom> {
+        tokio::time::timeout(patience, self.room()).await.map_err(|_| NoRoom)
+    }
+
     /// Whether the last write failed; it is tried again all the time.
     pub fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)
     }
 
-    /// Writes what is pending and stops the writer. Blocks.
+    /// Writes what is pending and stops the writer; what cannot be written, and every later record, goes to the log of
+    /// errors. Blocks.
     pub fn close(&self) {
         self.shared.pending().closing = true;
         self.shared.due.notify_one();
@@ -114,6 +123,28 @@ impl AuditLog {
         {
             tracing::error!("the audit writer panicked");
         }
+        let mut pending = self.shared.pending();
+        pending.closed = true;
+        give_up(&std::mem::take(&mut pending.bytes));
+    }
+}
+
+/// The audit log takes no record at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the audit log takes no record")
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+/// The last resort: each record is an error of its own, which a collector of logs can read back.
+fn give_up(records: &[u8]) {
+    for record in String::from_utf8_lossy(records).lines() {
+        tracing::error!(record, "an audit record that could not be written before the end");
     }
 }
 
@@ -127,18 +158,23 @@ fn write(shared: &Shared, mut file: Chained) {
         let records = std::mem::take(&mut pending.records);
         let bytes = std::mem::take(&mut pending.bytes);
         drop(pending);
-        if !bytes.is_empty() && !persist(shared, &mut file, &bytes, records, closing) {
+        if bytes.is_empty() {
+            if closing {
+                return;
+            }
+            continue;
+        }
+        if !persist(shared, &mut file, &bytes, records) {
+            // `close` gives up what came since.
+            give_up(&bytes);
             return;
         }
         shared.room.notify_waiters();
-        if closing && shared.pending().bytes.is_empty() {
-            return;
-        }
     }
 }
 
-/// Writes a batch, trying again until it is written. Gives up only when closing; then the records go to the log of errors.
-fn persist(shared: &Shared, file: &mut Chained, bytes: &[u8], records: u64, closing: bool) -> bool {
+/// Writes a batch, trying again until it is written; `false`: not within a second, and the log is being closed.
+fn persist(shared: &Shared, file: &mut Chained, bytes: &[u8], records: u64) -> bool {
     let mut tries = 0;
     loop {
         match file.append(bytes, records) {
@@ -153,9 +189,7 @@ fn persist(shared: &Shared, file: &mut Chained, bytes: &[u8], records: u64, clos
                     tracing::error!(file = %file.path.display(), %error, "the audit log cannot be written; requests will wait");
                 }
                 tries += 1;
-                if (closing || shared.pending().closing) && tries > 10 {
-                    let text = String::from_utf8_lossy(bytes);
-                    tracing::error!(records, %text, "audit records that could not be written before the end");
+                if shared.pending().closing && tries > 10 {
                     return false;
                 }
                 std::thread::sleep(BATCH_DELAY);
@@ -310,5 +344,71 @@ mod tests {
         run(&path, &["a", "b"]);
         let edited = std::fs::read_to_string(&path).unwrap().replace("\"refused\"", "\"admitted\"");
         assert!(matches!(verify(edited.as_bytes()), Err(Broken::Seal { .. })));
+    }
+    /// A log whose file takes nothing, and no thread that tries.
+    fn without_room() -> AuditLog {
+        let pending = Mutex::new(Pending { bytes: vec![b' '; FULL_BYTES], ..Pending::default() });
+        AuditLog { shared: Arc::new(Shared { pending, ..Shared::default() }) }
+    }
+
+    /// What is logged meanwhile on this thread.
+    fn logged(act: impl FnOnce()) -> String {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        #[derive(Clone)]
+        struct Sink(Arc<Mutex<Vec<u8>>>);
+        impl Write for Sink {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let sink = Sink(written.clone());
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || sink.clone()).finish();
+        tracing::subscriber::with_default(subscriber, act);
+        String::from_utf8(written.lock().unwrap().clone()).unwrap()
+    }
+
+    /// GW-6: only the batch under way was logged when the disk was full at the end; what had come since was lost.
+    #[test]
+    fn every_record_goes_to_the_log_of_errors_when_the_disk_is_full_at_the_end() {
+        let log = AuditLog { shared: Arc::default() };
+        let told = logged(|| {
+            log.record(&record("in-the-batch"));
+            log.shared.pending().closing = true;
+            let full = Chained {
+                path: "/dev/full".into(),
+                file: OpenOptions::new().append(true).open("/dev/full").unwrap(),
+                previous: START,
+                end: 0,
+                unsealed: (Vec::new(), 0),
+            };
+            // What comes while the writer tries: it has taken its batch before it can fail.
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !log.is_failing() {
+                        std::thread::yield_now();
+                    }
+                    log.record(&record("behind-the-batch"));
+                });
+                write(&log.shared, full);
+            });
+            log.close();
+            log.record(&record("after-the-end"));
+        });
+        for id in ["in-the-batch", "behind-the-batch", "after-the-end"] {
+            assert_eq!(told.matches(id).count(), 1, "{id}\n{told}");
+        }
+        assert!(told.contains("ERROR"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_room_ends() {
+        let log = without_room();
+        assert_eq!(log.room_within(Duration::from_secs(2)).await, Err(NoRoom));
+        log.shared.pending().bytes.clear();
+        assert_eq!(log.room_within(Duration::from_secs(2)).await, Ok(()));
     }
 }
