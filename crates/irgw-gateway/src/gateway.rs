@@ -239,7 +239,7 @@ fn desk(
     let throttle = Throttle::new(limits.requests_per_second, limits.burst, limits.requests_under_way);
     let policy = Policy::new(m2m, config.m2m.reuse, None, registry.clone(), throttle);
     let key = material::identity_key(&config.identity.key)?;
-    let audit = AuditLog::open(&config.audit.value);
+    let audit = AuditLog::open(&config.audit.value, material::audit_key_or_new(config)?);
     let audit = audit.map_err(|error| {
         config.audit.problem(format_args!("cannot write {}: {error}", config.audit.value.display()))
     })?;

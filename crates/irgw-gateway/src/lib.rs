@@ -49,7 +49,7 @@ mod upstream;
 mod watched;
 mod written;
 
-pub use audit::{AuditLog, Broken, NoRoom, Verified, verify as verify_audit_log};
+pub use audit::{AuditLog, Broken, NoRoom, Seal, SealKey, Verified, Verifier};
 pub use clock::{SetClock, SystemClock};
 pub use config::Config;
 pub use dialect::{Answer, Denial, Dialect};

@@ -1,12 +1,16 @@
 //! The files that a configuration names, read and checked: identities, roots, revocation lists, keys.
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use irgw_core::{Rule, Secret, UnixTime};
+use irgw_core::{Rule, Secret, Thumbprint, UnixTime};
 use irgw_m2m::identity::IdentityKey;
 use irgw_tls::client::{Client, ServerRoots};
 use irgw_tls::{ApprovedRoot, ClientTrust, Crl, ServerIdentity};
 
+use crate::SealKey;
 use crate::bounded::{self, Readers};
 use crate::config::{Config, ListenerConfig, Located, Problem, RootConfig, RootSource};
 use crate::trust_files::TrustFiles;
@@ -58,6 +62,58 @@ pub fn identity_key(file: &Located<PathBuf>) -> Result<IdentityKey, Problem> {
     IdentityKey::from_pem(pem.expose()).map_err(|error| file.problem(said(&error)))
 }
 
+/// Reads the key that seals the audit log (GW-6): 64 hex digits.
+///
+/// # Errors
+/// A problem with the setting that names the file.
+pub fn audit_key(file: &Located<PathBuf>) -> Result<SealKey, Problem> {
+    let text = Secret::new(read_private(file)?);
+    let digits = text.expose().trim_ascii();
+    let key = str::from_utf8(digits).ok().filter(|digits| digits.len() == 64);
+    match key.and_then(|digits| digits.parse().ok()) {
+        Some(Thumbprint(bytes)) => Ok(SealKey::new(&bytes)),
+        None => Err(file.problem(format_args!(
+            "{} is no key; 64 hex digits are allowed: openssl rand -hex 32",
+            file.value.display()
+        ))),
+    }
+}
+
+/// The same; makes the key where there is no log yet that another one sealed.
+///
+/// # Errors
+/// As [`audit_key`], and when the file cannot be written.
+pub fn audit_key_or_new(config: &Config) -> Result<SealKey, Problem> {
+    let (file, log) = (&config.audit_key, &config.audit);
+    if !missing_audit_key(config)? {
+        return audit_key(file);
+    }
+    let make = || {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+        let mut made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file.value)?;
+        writeln!(made, "{}", Thumbprint(bytes))?;
+        made.sync_all()
+    };
+    make().map_err(|error| file.problem(format_args!("cannot make {}: {error}", file.value.display())))?;
+    tracing::info!(key = %file.value.display(), log = %log.value.display(), "made the key that seals the audit log");
+    audit_key(file)
+}
+
+/// Whether the key is still to be made. With a log that it must have sealed, it may not be missing.
+fn missing_audit_key(config: &Config) -> Result<bool, Problem> {
+    let (key, log) = (&config.audit_key.value, &config.audit.value);
+    let is_missing = !key.exists();
+    if is_missing && fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Err(config.audit_key.problem(format_args!(
+            "{} is missing, and {} was sealed with it; put the key back, or move the log away",
+            key.display(),
+            log.display()
+        )));
+    }
+    Ok(is_missing)
+}
+
 /// The TLS client for a backing service; `None` for plain HTTP.
 ///
 /// # Errors
@@ -104,6 +160,9 @@ pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> R
     }
     TrustFiles::read(&config.roots, clock.now())?.check_dates(clock.now())?;
     identity_key(&config.identity.key)?;
+    if !missing_audit_key(config)? {
+        audit_key(&config.audit_key)?;
+    }
     for upstream in config.upstreams.values() {
         upstream_tls(upstream, clock.clone())?;
     }
@@ -147,5 +206,39 @@ impl Ruled for irgw_tls::Error {
 impl Ruled for irgw_m2m::Error {
     fn rule(&self) -> Rule {
         irgw_m2m::Error::rule(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that is lost is not replaced in silence: nobody could tell the log from a forged one.
+    #[test]
+    fn audit_key_is_made_for_a_new_log_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"environment = "mock"
+audit = { file = "audit.jsonl", key = "audit.key" }
+store = { url = "sqlite:store" }
+identity = { key = "identity.key", issuer = "x" }
+services = { table = "published", upstream = "main" }
+upstream.main = { url = "http://127.0.0.1:9000" }
+listener = [{ channel = "cloud", listen = "127.0.0.1:0", certificate = "a", key = "b", allow = ["127.0.0.1"] }]
+"#;
+        let config = Config::parse(&folder.path().join("irgw.toml"), text).unwrap();
+        let key = audit_key_or_new(&config).unwrap();
+        let log = crate::AuditLog::open(&config.audit.value, key).unwrap();
+        log.close();
+        drop(log);
+        assert_eq!(exposed(&config.audit_key.value), None);
+        // The key that was made is the key that is read.
+        let key = audit_key_or_new(&config).unwrap();
+        crate::AuditLog::open(&config.audit.value, key).unwrap().close();
+        fs::remove_file(&config.audit_key.value).unwrap();
+        let problem = audit_key_or_new(&config).unwrap_err();
+        assert!(problem.message.contains("was sealed with it"), "{problem}");
+        assert!(!config.audit_key.value.exists());
+        fs::write(&config.audit_key.value, "7".repeat(63)).unwrap();
+        assert!(audit_key(&config.audit_key).is_err());
     }
 }

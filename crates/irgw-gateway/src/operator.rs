@@ -115,6 +115,9 @@ impl Operator {
             true => desk.metrics.raise("audit log"),
             false => desk.metrics.clear("audit log"),
         }
+        if desk.audit.is_disturbed() {
+            desk.metrics.raise("audit log changed by others");
+        }
         desk.metrics.note_tokens(&desk.policy.m2m().cache_counts());
         desk.metrics.render()
     }

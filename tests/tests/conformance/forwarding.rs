@@ -288,7 +288,7 @@ fn stop_and_restart(local: &Local) -> Result {
     let (status, answer) = ask(&after, "/gateway/account/1", &token(provider(&before, 0)?)?, &[])?;
     ensure(status == "200", || answer.clone())?;
     stop(&mut second)?;
-    let verified = crate::environments::irgw(&["audit", "verify", text(&after.audit_log)])?;
+    let verified = crate::environments::irgw(&["audit", "verify", "--dir", text(&folder)])?;
     ensure(verified.code == Some(0), || format!("irgw audit verify: {}{}", verified.out, verified.err))?;
     Ok(Completion::Completed)
 }

@@ -1,20 +1,19 @@
 //! The thread that writes the audit log, and the buffer that it is handed records in.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use irgw_core::Record;
 use tokio::sync::Notify;
 
+use super::chained::Chained;
 use super::line;
-use super::seal::{START, SealLine, hex, seal};
+use super::seal::SealKey;
 
 /// A buffer this full is written at once.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -22,6 +21,8 @@ const BATCH_BYTES: usize = 64 * 1024;
 const BATCH_DELAY: Duration = Duration::from_millis(100);
 /// Requests wait for room behind a buffer this full.
 const FULL_BYTES: usize = 8 * 1024 * 1024;
+/// The log of the process is told the last seal this often, and at the end.
+const TELL_EVERY: Duration = Duration::from_secs(600);
 
 /// The audit log (GW-6). Cheap to clone; the log is flushed and closed by [`AuditLog::close`].
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ struct Shared {
     due: Condvar,
     room: Notify,
     failing: AtomicBool,
+    disturbed: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -57,12 +59,13 @@ impl Shared {
 impl AuditLog {
     /// Opens the log for appending, makes it (0600) where it is missing, and starts the writer.
     ///
-    /// What an earlier process wrote and did not seal is sealed with the first batch.
+    /// What an earlier process wrote and did not seal is kept, and marked as recovered.
     ///
     /// # Errors
-    /// When the file cannot be opened, read or locked; another process that writes the same log is such an error.
-    pub fn open(path: &Path) -> io::Result<AuditLog> {
-        let file = Chained::open(path)?;
+    /// When the file cannot be opened, read, locked or written; another process that writes the same log, and a last seal of
+    /// another key, are such errors.
+    pub fn open(path: &Path, key: SealKey) -> io::Result<AuditLog> {
+        let file = Chained::open(path, key)?;
         let shared = Arc::new(Shared::default());
         let for_writer = shared.clone();
         let writer =
@@ -112,6 +115,11 @@ impl AuditLog {
         self.shared.failing.load(Ordering::Relaxed)
     }
 
+    /// Whether somebody else has cut the file, written to it, or put another in its place, since this process opened it.
+    pub fn is_disturbed(&self) -> bool {
+        self.shared.disturbed.load(Ordering::Relaxed)
+    }
+
     /// Writes what is pending and stops the writer; what cannot be written, and every later record, goes to the log of
     /// errors. Blocks.
     pub fn close(&self) {
@@ -149,6 +157,7 @@ fn give_up(records: &[u8]) {
 }
 
 fn write(shared: &Shared, mut file: Chained) {
+    let mut told = Instant::now();
     loop {
         let pending = shared.pending();
         let wait = |pending: &mut Pending| pending.bytes.len() < BATCH_BYTES && !pending.closing;
@@ -160,16 +169,20 @@ fn write(shared: &Shared, mut file: Chained) {
         drop(pending);
         if bytes.is_empty() {
             if closing {
-                return;
+                return file.tell();
             }
             continue;
         }
         if !persist(shared, &mut file, &bytes, records) {
             // `close` gives up what came since.
             give_up(&bytes);
-            return;
+            return file.tell();
         }
         shared.room.notify_waiters();
+        if told.elapsed() >= TELL_EVERY {
+            file.tell();
+            told = Instant::now();
+        }
     }
 }
 
@@ -177,7 +190,9 @@ fn write(shared: &Shared, mut file: Chained) {
 fn persist(shared: &Shared, file: &mut Chained, bytes: &[u8], records: u64) -> bool {
     let mut tries = 0;
     loop {
-        match file.append(bytes, records) {
+        let written = file.append(bytes, records);
+        shared.disturbed.fetch_or(file.disturbed, Ordering::Relaxed);
+        match written {
             Ok(()) => {
                 if shared.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(file = %file.path.display(), "the audit log is written again");
@@ -198,92 +213,23 @@ fn persist(shared: &Shared, file: &mut Chained, bytes: &[u8], records: u64) -> b
     }
 }
 
-/// The file, and the seal that the next batch continues.
-#[derive(Debug)]
-struct Chained {
-    path: PathBuf,
-    file: File,
-    previous: [u8; 32],
-    /// Where the last whole batch ends: a write that failed half-way is cut off here and written again.
-    end: u64,
-    /// Bytes and records behind the last seal that an earlier process left.
-    unsealed: (Vec<u8>, u64),
-}
-
-impl Chained {
-    fn open(path: &Path) -> io::Result<Chained> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        file.try_lock().map_err(|_| {
-            io::Error::new(io::ErrorKind::WouldBlock, "another process writes this audit log")
-        })?;
-        let (previous, mut tail) = last_seal(&mut file)?;
-        if tail.last().is_some_and(|byte| *byte != b'\n') {
-            // A crash cut the last line short. It stays, as evidence, and the next record gets a line of its own.
-            file.write_all(b"\n")?;
-            tail.push(b'\n');
-        }
-        let records = tail.iter().filter(|byte| **byte == b'\n').count();
-        let end = file.seek(SeekFrom::End(0))?;
-        let unsealed = (tail, u64::try_from(records).unwrap_or(u64::MAX));
-        Ok(Chained { path: path.to_owned(), file, previous, end, unsealed })
-    }
-
-    fn append(&mut self, bytes: &[u8], records: u64) -> io::Result<()> {
-        let (tail, tail_records) = &self.unsealed;
-        let next = match tail.is_empty() {
-            true => seal(&self.previous, bytes),
-            false => seal(&self.previous, &[tail, bytes].concat()),
-        };
-        let mut batch = Vec::with_capacity(bytes.len() + 128);
-        batch.extend_from_slice(bytes);
-        let line = SealLine { seal: hex(&next), records: records + tail_records };
-        serde_json::to_writer(&mut batch, &line)?;
-        batch.push(b'\n');
-        self.file.set_len(self.end)?;
-        self.file.write_all(&batch)?;
-        self.file.sync_data()?;
-        self.end += u64::try_from(batch.len()).unwrap_or(0);
-        self.previous = next;
-        self.unsealed = (Vec::new(), 0);
-        Ok(())
-    }
-}
-
-/// The last seal of the file and the bytes behind it, read from the end.
-fn last_seal(file: &mut File) -> io::Result<([u8; 32], Vec<u8>)> {
-    const STEP_BYTES: u64 = 64 * 1024;
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut tail = Vec::new();
-    let mut start = length;
-    while start > 0 {
-        let step = STEP_BYTES.min(start);
-        start -= step;
-        file.seek(SeekFrom::Start(start))?;
-        let mut piece = Vec::new();
-        Read::by_ref(file).take(step).read_to_end(&mut piece)?;
-        piece.append(&mut tail);
-        tail = piece;
-        let mut end = tail.len();
-        for line in tail.split_inclusive(|byte| *byte == b'\n').rev() {
-            if let Ok(found) = serde_json::from_slice::<SealLine>(line)
-                && line.ends_with(b"\n")
-            {
-                let seal = found.seal.parse::<irgw_core::Thumbprint>();
-                let seal =
-                    seal.map_err(|_| io::Error::other("the last seal of the audit log is not a seal"))?;
-                return Ok((seal.0, tail.split_off(end)));
-            }
-            end -= line.len();
-        }
-    }
-    Ok((START, tail))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Broken, verify};
+    use super::super::{Broken, Verified, Verifier};
     use super::*;
     use irgw_core::{Channel, Origin};
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    fn key() -> SealKey {
+        SealKey::new(&[7; 32])
+    }
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        (folder, path)
+    }
 
     fn record(id: &str) -> Record {
         let origin = Origin::new("192.0.2.7:5000".parse().unwrap(), Channel::Cloud);
@@ -291,60 +237,17 @@ mod tests {
     }
 
     fn run(path: &Path, ids: &[&str]) {
-        let log = AuditLog::open(path).unwrap();
+        let log = AuditLog::open(path, key()).unwrap();
         ids.iter().for_each(|id| log.record(&record(id)));
         log.close();
     }
 
-    #[test]
-    fn every_record_is_written_and_sealed_over_restarts() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        run(&path, &["a", "b"]);
-        run(&path, &[]);
-        run(&path, &["c"]);
-        let verified = verify(std::fs::read(&path).unwrap().as_slice()).unwrap();
-        assert_eq!((verified.records, verified.unsealed), (3, 0));
+    fn verify(path: &Path) -> Result<Verified, Broken> {
+        let mut verifier = Verifier::new(Some(key()), None);
+        verifier.file(std::fs::read(path).unwrap().as_slice())?;
+        Ok(verifier.verified().clone())
     }
 
-    #[test]
-    fn line_that_a_crash_cut_short_stays_and_is_sealed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        run(&path, &["a"]);
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"time\":\"20").unwrap();
-        run(&path, &["b"]);
-        let text = std::fs::read(&path).unwrap();
-        assert_eq!(verify(text.as_slice()).unwrap().records, 3);
-        assert!(String::from_utf8(text).unwrap().contains("{\"time\":\"20\n"));
-    }
-
-    #[test]
-    fn second_writer_of_a_log_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let first = AuditLog::open(&path).unwrap();
-        assert_eq!(AuditLog::open(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        first.close();
-    }
-
-    #[test]
-    fn log_is_readable_by_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        run(&path, &["a"]);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn edited_log_does_not_verify() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        run(&path, &["a", "b"]);
-        let edited = std::fs::read_to_string(&path).unwrap().replace("\"refused\"", "\"admitted\"");
-        assert!(matches!(verify(edited.as_bytes()), Err(Broken::Seal { .. })));
-    }
     /// A log whose file takes nothing, and no thread that tries.
     fn without_room() -> AuditLog {
         let pending = Mutex::new(Pending { bytes: vec![b' '; FULL_BYTES], ..Pending::default() });
@@ -371,6 +274,16 @@ mod tests {
         String::from_utf8(written.lock().unwrap().clone()).unwrap()
     }
 
+    #[test]
+    fn every_record_is_written_and_sealed_over_restarts() {
+        let (_folder, path) = folder();
+        run(&path, &["a", "b"]);
+        run(&path, &[]);
+        run(&path, &["c"]);
+        let verified = verify(&path).unwrap();
+        assert_eq!((verified.records, verified.unsealed, verified.recovered), (3, 0, 0));
+    }
+
     /// GW-6: only the batch under way was logged when the disk was full at the end; what had come since was lost.
     #[test]
     fn every_record_goes_to_the_log_of_errors_when_the_disk_is_full_at_the_end() {
@@ -378,13 +291,7 @@ mod tests {
         let told = logged(|| {
             log.record(&record("in-the-batch"));
             log.shared.pending().closing = true;
-            let full = Chained {
-                path: "/dev/full".into(),
-                file: OpenOptions::new().append(true).open("/dev/full").unwrap(),
-                previous: START,
-                end: 0,
-                unsealed: (Vec::new(), 0),
-            };
+            let full = Chained::at(Path::new("/dev/full"), key());
             // What comes while the writer tries: it has taken its batch before it can fail.
             std::thread::scope(|scope| {
                 scope.spawn(|| {
@@ -410,5 +317,53 @@ mod tests {
         assert_eq!(log.room_within(Duration::from_secs(2)).await, Err(NoRoom));
         log.shared.pending().bytes.clear();
         assert_eq!(log.room_within(Duration::from_secs(2)).await, Ok(()));
+    }
+
+    #[test]
+    fn last_seal_is_told_at_the_end() {
+        let (_folder, path) = folder();
+        let log = AuditLog { shared: Arc::default() };
+        log.record(&record("a"));
+        log.shared.pending().closing = true;
+        let told = logged(|| write(&log.shared, Chained::open(&path, key()).unwrap()));
+        let seal = verify(&path).unwrap().last_seal.to_string();
+        assert!(told.contains(&seal), "{told}");
+    }
+
+    #[test]
+    fn what_others_do_to_the_file_is_an_alarm() {
+        let (_folder, path) = folder();
+        let log = AuditLog { shared: Arc::default() };
+        let file = Chained::open(&path, key()).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        log.record(&record("a"));
+        log.shared.pending().closing = true;
+        write(&log.shared, file);
+        assert!(log.is_disturbed() && !log.is_failing());
+    }
+
+    #[test]
+    fn second_writer_of_a_log_is_refused() {
+        let (_folder, path) = folder();
+        let first = AuditLog::open(&path, key()).unwrap();
+        assert_eq!(AuditLog::open(&path, key()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        first.close();
+    }
+
+    #[test]
+    fn log_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, path) = folder();
+        run(&path, &["a"]);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn edited_log_does_not_verify() {
+        let (_folder, path) = folder();
+        run(&path, &["a", "b"]);
+        let edited = std::fs::read_to_string(&path).unwrap().replace("\"refused\"", "\"admitted\"");
+        std::fs::write(&path, edited).unwrap();
+        assert!(matches!(verify(&path), Err(Broken::Seal { .. })));
     }
 }

@@ -20,6 +20,11 @@ pub(crate) struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// Whether a gateway was named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.dir.is_some() || self.config.is_some()
+    }
+
     /// The configuration of the gateway that was named.
     ///
     /// # Errors

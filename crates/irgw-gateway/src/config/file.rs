@@ -50,6 +50,7 @@ pub(super) struct Store {
 #[serde(deny_unknown_fields)]
 pub(super) struct Audit {
     pub(super) file: Spanned<PathBuf>,
+    pub(super) key: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]

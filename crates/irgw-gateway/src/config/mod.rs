@@ -32,6 +32,8 @@ pub struct Config {
     pub store: Located<PathBuf>,
     /// The audit log, one JSON object a line.
     pub audit: Located<PathBuf>,
+    /// The key that seals it; by default beside it.
+    pub audit_key: Located<PathBuf>,
     /// How the identity of a caller is passed on (GW-3).
     pub identity: IdentityConfig,
     /// The operator's listener.

@@ -46,6 +46,7 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         environment,
         store: store(&source, &file.store)?,
         audit: source.path(&file.audit.file, "audit.file"),
+        audit_key: audit_key(&source, &file.audit),
         identity: identity(&source, &file.identity)?,
         operator: file.operator.as_ref().map(|operator| operator_listener(&source, operator)).transpose()?,
         listeners: listeners(&source, &file, environment)?,
@@ -168,6 +169,16 @@ fn store(source: &Source<'_>, store: &file::Store) -> Result<Located<PathBuf>, P
         }
         _ => Err(url.problem(format_args!("{:?} is not allowed; \"sqlite:PATH\" is", url.value))),
     }
+}
+
+fn audit_key(source: &Source<'_>, audit: &file::Audit) -> Located<PathBuf> {
+    if let Some(key) = &audit.key {
+        return source.path(key, "audit.key");
+    }
+    let file = source.path(&audit.file, "audit.file");
+    let mut beside = file.value.clone().into_os_string();
+    beside.push(".key");
+    file.with(beside.into())
 }
 
 fn identity(source: &Source<'_>, identity: &file::Identity) -> Result<IdentityConfig, Problem> {

@@ -43,6 +43,7 @@ fn problem(from: &str, to: &str) -> String {
 fn good_configuration_is_read_with_its_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.store.value, Path::new("/etc/irgw/state/irgw.sqlite"));
+    assert_eq!(config.audit_key.value, Path::new("/etc/irgw/audit.jsonl.key"));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.listeners[0].client_certificates, ClientCertificates::Required);
     assert_eq!(config.m2m.checks, irgw_m2m::Checks::Full);

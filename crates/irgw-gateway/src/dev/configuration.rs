@@ -29,6 +29,7 @@ url = "sqlite:irgw.sqlite"
 
 [audit]
 file = "audit.jsonl"
+key = "audit.key"
 
 # Who is calling, told to the backing services as a signed token (GW-3).
 [identity]
