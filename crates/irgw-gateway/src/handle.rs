@@ -81,8 +81,11 @@ impl Visit {
 impl Desk {
     /// Answers one request. Whatever happens to it, exactly one audit record says so.
     pub(crate) async fn handle(&self, visit: &Visit, request: Request<Incoming>) -> Response<ResponseBody> {
-        // Before anything is decided: a decision that cannot be recorded is not made.
-        self.audit.room().await;
+        // Before anything is decided: a decision that cannot be recorded is not made, nor waited for without end.
+        if let Err(full) = self.audit.room_within(self.limits.answer).await {
+            let refusal = Refusal::new(Rule::Gw6, Told::Unavailable, full);
+            return refusal.answer().map(ResponseBody::from);
+        }
         let (head, body) = request.into_parts();
         let mut entry = Entry::new(self, visit);
         let outcome = self.answer(visit, &head, body, &mut entry).await;

@@ -95,12 +95,20 @@ impl Life {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let began = Instant::now();
         let mut retired = None;
+        let mut last_call: Option<Instant> = None;
         self.changes.mark_unchanged();
         loop {
             let fate = tokio::select! {
                 biased;
                 ended = connection.as_mut() => return Some(ended),
-                Ok(()) = self.changes.changed() => self.judge_caller(),
+                Ok(()) = self.changes.changed() => {
+                    last_call = self.barred().map(|_| Instant::now() + LAST_CALL);
+                    Fate::Stays
+                }
+                () = tokio::time::sleep_until(last_call.unwrap_or(began)), if last_call.is_some() => {
+                    last_call = None;
+                    self.judge_caller()
+                }
                 Ok(()) = self.phase.changed() => self.judge_phase(),
                 _ = look.tick() => self.judge_pace(began.elapsed(), retired.map(|since: Instant| since.elapsed())),
             };
@@ -122,13 +130,18 @@ impl Life {
         }
     }
 
-    /// Whether the caller may still come in. Without a request under way the connection may stay: its next request is
-    /// refused, and told so.
-    fn judge_caller(&self) -> Fate {
+    /// The rule by which the caller may no longer come in.
+    fn barred(&self) -> Option<Rule> {
         let now = self.desk.clock.now();
         let presented = Presented { peer: &self.visit.peer, credential: Credential::None, now };
-        match self.visit.door.enter(&presented) {
-            Err(refusal) if self.under_way.any() => Fate::Ends(Some(Cut::Barred(refusal.rule))),
+        self.visit.door.enter(&presented).err().map(|refusal| refusal.rule)
+    }
+
+    /// Whether a request of a caller who may no longer come in goes on. Without one the connection may stay: its next
+    /// request is refused, and told so.
+    fn judge_caller(&self) -> Fate {
+        match self.barred() {
+            Some(rule) if self.under_way.oldest() >= Some(LAST_CALL) => Fate::Ends(Some(Cut::Barred(rule))),
             _ => Fate::Stays,
         }
     }
@@ -161,6 +174,10 @@ impl Life {
         }
     }
 }
+
+/// What was under way when the caller's access ended may end in this time: with the registry's interval, within the second
+/// of TLS-10.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// How often a connection is looked at: a fraction of the shortest limit.
 fn period(limits: &Limits) -> Duration {

@@ -111,9 +111,14 @@ impl Operator {
 
     fn metrics(&self) -> String {
         let desk = &self.desk;
-        match desk.audit.is_failing() {
-            true => desk.metrics.raise("audit log"),
-            false => desk.metrics.clear("audit log"),
+        for (alarm, stands) in [
+            ("audit log", desk.audit.is_failing()),
+            ("audit log changed by another", desk.audit.is_disturbed()),
+        ] {
+            match stands {
+                true => desk.metrics.raise(alarm),
+                false => desk.metrics.clear(alarm),
+            }
         }
         if desk.audit.is_disturbed() {
             desk.metrics.raise("audit log changed by others");

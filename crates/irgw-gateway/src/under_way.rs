@@ -13,7 +13,7 @@ pub(crate) struct UnderWay(Mutex<Requests>);
 
 #[derive(Debug)]
 struct Requests {
-    steps: Slab<Step>,
+    steps: Slab<(Instant, Step)>,
     /// Since when there is none.
     idle_since: Instant,
 }
@@ -34,13 +34,18 @@ impl UnderWay {
 
     /// Counts a request until the guard is dropped.
     pub(crate) fn enter(self: &Arc<UnderWay>) -> Guard {
-        let key = self.requests().steps.insert(Step::Us);
+        let key = self.requests().steps.insert((Instant::now(), Step::Us));
         Guard { under_way: self.clone(), key }
     }
 
     /// Whether there is one.
     pub(crate) fn any(&self) -> bool {
         !self.requests().steps.is_empty()
+    }
+
+    /// How long the oldest has been under way.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.requests().steps.iter().map(|(_, (since, _))| since.elapsed()).max()
     }
 
     /// How long there has been none.
@@ -51,7 +56,7 @@ impl UnderWay {
 
     /// How long the slowest client of an answer has been waited for.
     pub(crate) fn client_waited_for(&self) -> Duration {
-        let waited = |(_, step): (usize, &Step)| match step {
+        let waited = |(_, (_, step)): (usize, &(Instant, Step))| match step {
             Step::Us => Duration::ZERO,
             Step::Client(since) => since.elapsed(),
         };
@@ -83,7 +88,7 @@ impl Guard {
     }
 
     fn set(&self, step: Step) {
-        if let Some(known) = self.under_way.requests().steps.get_mut(self.key) {
+        if let Some((_, known)) = self.under_way.requests().steps.get_mut(self.key) {
             *known = step;
         }
     }
@@ -115,6 +120,7 @@ mod tests {
         first.awaits_us();
         assert_eq!(under_way.client_waited_for().as_secs(), 2);
         assert!(under_way.any() && under_way.idle().is_none());
+        assert_eq!(under_way.oldest().unwrap().as_secs(), 7);
         drop((first, second));
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(under_way.idle().unwrap().as_secs(), 3);
