@@ -113,15 +113,12 @@ impl Operator {
         let desk = &self.desk;
         for (alarm, stands) in [
             ("audit log", desk.audit.is_failing()),
-            ("audit log changed by another", desk.audit.is_disturbed()),
+            ("audit log changed by others", desk.audit.is_disturbed()),
         ] {
             match stands {
                 true => desk.metrics.raise(alarm),
                 false => desk.metrics.clear(alarm),
             }
-        }
-        if desk.audit.is_disturbed() {
-            desk.metrics.raise("audit log changed by others");
         }
         desk.metrics.note_tokens(&desk.policy.m2m().cache_counts());
         desk.metrics.render()

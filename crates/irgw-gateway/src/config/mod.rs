@@ -3,8 +3,10 @@
 mod file;
 mod keys;
 mod limits;
+mod listeners;
 mod problem;
 mod read;
+mod source;
 #[cfg(test)]
 mod tests;
 

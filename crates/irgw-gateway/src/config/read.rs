@@ -1,27 +1,23 @@
 //! From TOML to a checked configuration: every check that needs no other file.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
-use ipnet::IpNet;
-use irgw_core::{Channel, Environment};
+use irgw_core::Environment;
 use irgw_m2m::{Checks, LegacySha1};
 use irgw_tls::{ClientEku, CrlPolicy};
-use rustls_pki_types::DnsName;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::file::{self, File, Number};
 use super::keys::Keys;
+use super::listeners::listeners;
+use super::source::Source;
 use super::{
-    ClientCertificates, Config, IdentityConfig, Limits, ListenerConfig, Located, M2mConfig, OperatorConfig,
-    Place, Problem, ReasonHeader, RootConfig, RootSource, TokenReuse, UpstreamConfig,
+    ClientCertificates, Config, IdentityConfig, Limits, Located, M2mConfig, OperatorConfig, Problem,
+    ReasonHeader, RootConfig, RootSource, TokenReuse, UpstreamConfig,
 };
 use crate::services::{PUBLISHED, Row, ServiceTable, StatusAnswer};
 
@@ -71,93 +67,6 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         });
     }
     Ok(config)
-}
-
-/// The file's text, and where things stand in it.
-struct Source<'a> {
-    path: Arc<Path>,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    fn place(&self, span: Range<usize>, key: impl Display) -> Place {
-        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Place { file: self.path.clone(), line, key: key.to_string() }
-    }
-
-    fn address(&self, spanned: &Spanned<String>, key: impl Display) -> Result<Located<SocketAddr>, Problem> {
-        let located = self.locate(spanned, key);
-        match located.value.parse() {
-            Ok(address) => Ok(located.with(address)),
-            Err(_) => Err(located.problem(format_args!(
-                "{:?} is no socket address; an address and a port such as 127.0.0.1:4046 or [::]:4046 is allowed",
-                located.value
-            ))),
-        }
-    }
-
-    fn locate<T: Clone>(&self, spanned: &Spanned<T>, key: impl Display) -> Located<T> {
-        Located { value: spanned.get_ref().clone(), place: self.place(spanned.span(), key) }
-    }
-
-    /// A path, made absolute from the configuration file's folder.
-    fn path(&self, spanned: &Spanned<PathBuf>, key: impl Display) -> Located<PathBuf> {
-        let located = self.locate(spanned, key);
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        located.with(folder.join(&located.value))
-    }
-
-    /// A number within bounds, or its default.
-    fn number(
-        &self,
-        spanned: &Option<Number>,
-        key: impl Display,
-        allowed: RangeInclusive<u64>,
-        default: u64,
-    ) -> Result<u64, Problem> {
-        let Some(spanned) = spanned else { return Ok(default) };
-        let text = self.text.get(spanned.span()).unwrap_or_default();
-        let number = text.parse().ok().and_then(|value: toml::Value| value.as_integer());
-        match number.and_then(|number| u64::try_from(number).ok()) {
-            Some(number) if allowed.contains(&number) => Ok(number),
-            _ => {
-                let (low, high) = allowed.into_inner();
-                let text = text.lines().next().unwrap_or_default();
-                let message = format!("{text} is not allowed; {low} to {high} is");
-                Err(Problem { place: Some(self.place(spanned.span(), key)), message })
-            }
-        }
-    }
-
-    /// One of a few words.
-    fn word<T: Copy>(
-        &self,
-        spanned: &Spanned<String>,
-        key: impl Display,
-        words: &[(&str, T)],
-    ) -> Result<T, Problem> {
-        let located = self.locate(spanned, key);
-        let found = words.iter().find(|(word, _)| *word == located.value);
-        found.map(|(_, value)| *value).ok_or_else(|| {
-            let allowed: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            located.problem(format_args!("{:?} is not allowed; {} is", located.value, allowed.join(" or ")))
-        })
-    }
-
-    fn networks(&self, list: &[Spanned<String>], key: &str) -> Result<Vec<IpNet>, Problem> {
-        let parse = |(index, spanned): (usize, &Spanned<String>)| {
-            let located = self.locate(spanned, format_args!("{key}[{index}]"));
-            crate::allow_list::network(&located.value).map_err(|error| located.problem(error))
-        };
-        list.iter().enumerate().map(parse).collect()
-    }
-
-    fn header(&self, spanned: &Spanned<String>, key: impl Display) -> Result<HeaderName, Problem> {
-        let located = self.locate(spanned, key);
-        HeaderName::from_bytes(located.value.as_bytes())
-            .map_err(|_| located.problem(format_args!("{:?} is not a header field name", located.value)))
-    }
 }
 
 fn store(source: &Source<'_>, store: &file::Store) -> Result<Located<PathBuf>, Problem> {
@@ -217,110 +126,6 @@ fn operator_listener(source: &Source<'_>, operator: &file::Operator) -> Result<O
         )));
     }
     Ok(OperatorConfig { listen, token_file: source.path(&operator.token_file, "operator.token_file") })
-}
-
-fn listeners(
-    source: &Source<'_>,
-    file: &File,
-    environment: Environment,
-) -> Result<Vec<ListenerConfig>, Problem> {
-    if file.listener.is_empty() {
-        return Err(Problem {
-            place: Some(source.place(0..0, "listener")),
-            message: "there is no [[listener]]; add one with `channel = \"cloud\"`".into(),
-        });
-    }
-    let mut taken: BTreeMap<SocketAddr, usize> = BTreeMap::new();
-    let mut listeners = Vec::new();
-    for (index, spanned) in file.listener.iter().enumerate() {
-        let listener = spanned.get_ref();
-        let key = |name: &str| format!("listener[{index}].{name}");
-        let listen = source.address(&listener.listen, key("listen"))?;
-        if listen.value.port() != 0 && taken.insert(listen.value, index).is_some() {
-            return Err(
-                listen.problem(format_args!("another listener has {}; give each its own", listen.value))
-            );
-        }
-        let allow = allow(source, spanned, &key("allow"), environment)?;
-        let mutual = listener.channel == Channel::Cloud && environment != Environment::Mock;
-        listeners.push(ListenerConfig {
-            channel: listener.channel,
-            listen,
-            certificate: source.path(&listener.certificate, key("certificate")),
-            key: source.path(&listener.key, key("key")),
-            hosts: hosts(source, &listener.hosts, &key("hosts"), environment)?,
-            balancers: source.networks(&listener.balancers, &key("balancers"))?,
-            allow,
-            client_certificates: if mutual {
-                ClientCertificates::Required
-            } else {
-                ClientCertificates::NotAsked
-            },
-        });
-    }
-    Ok(listeners)
-}
-
-/// IR's own hosts for real customers: nobody is to take a mock gateway for them (G05).
-const PRODUCTION_HOSTS: [&str; 1] = ["services.ird.govt.nz"];
-
-fn hosts(
-    source: &Source<'_>,
-    names: &[Spanned<String>],
-    key: &str,
-    environment: Environment,
-) -> Result<Vec<String>, Problem> {
-    let check = |(index, spanned): (usize, &Spanned<String>)| {
-        let located = source.locate(spanned, format_args!("{key}[{index}]"));
-        let name = match located.value.trim_matches(['[', ']']).parse() {
-            Ok(IpAddr::V4(address)) => address.to_string(),
-            // As Host has it (RFC 3986 §3.2.2).
-            Ok(IpAddr::V6(address)) => format!("[{address}]"),
-            Err(_) => located.value.to_ascii_lowercase(),
-        };
-        let is_dns = DnsName::try_from(name.as_str()).is_ok() && !name.ends_with('.');
-        if !is_dns && !name.starts_with('[') {
-            return Err(located.problem(format_args!(
-                "{:?} is not allowed; a host name or an IP address is, without scheme, port or wildcard",
-                located.value
-            )));
-        }
-        if environment == Environment::Mock && PRODUCTION_HOSTS.contains(&name.as_str()) {
-            return Err(located.problem(format_args!("{name} is not allowed in mock; a host of its own is")));
-        }
-        Ok(name)
-    };
-    names.iter().enumerate().map(check).collect()
-}
-
-/// The allow-list of a listener; in mock it stands for the client certificate, so it must be one (ENV-4, ENV-5).
-fn allow(
-    source: &Source<'_>,
-    listener: &Spanned<file::Listener>,
-    key: &str,
-    environment: Environment,
-) -> Result<Option<Vec<IpNet>>, Problem> {
-    let list = listener.get_ref().allow.as_ref();
-    let networks = list.map(|list| source.networks(list, key)).transpose()?;
-    let wrong = |message: &str| {
-        let place = Some(source.place(listener.span(), key));
-        Err(Problem { place, message: message.into() })
-    };
-    match &networks {
-        Some(networks) if networks.is_empty() => {
-            wrong("must not be empty: nobody could come in; leave it out, or list networks")
-        }
-        Some(networks)
-            if environment == Environment::Mock && networks.iter().any(|net| net.prefix_len() == 0) =>
-        {
-            wrong("lets everybody in, which is not allowed in mock; networks longer than /0 are")
-        }
-        None if environment == Environment::Mock => wrong(
-            "is required in mock, where no client certificate is asked for; \
-             a list of networks such as [\"127.0.0.0/8\"] is allowed",
-        ),
-        _ => Ok(networks),
-    }
 }
 
 fn roots(source: &Source<'_>, entries: &[Spanned<file::Root>]) -> Result<Vec<RootConfig>, Problem> {
