@@ -1,5 +1,6 @@
 //! A connection's life from its first request to its end, and why it is ended.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -8,10 +9,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use irgw_core::{Credential, Presented, Rule};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::body::ResponseBody;
 use crate::config::Limits;
 use crate::handle::{Desk, Visit, causes};
 use crate::under_way::UnderWay;
@@ -83,6 +88,25 @@ enum Fate {
 }
 
 impl Life {
+    /// Handles the connection's requests.
+    pub(crate) fn service(
+        &self,
+    ) -> impl Service<
+        Request<Incoming>,
+        Response = Response<ResponseBody>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + use<> {
+        let (desk, visit, under_way) = (self.desk.clone(), self.visit.clone(), self.under_way.clone());
+        service_fn(move |request| {
+            let (desk, visit, guard) = (desk.clone(), visit.clone(), under_way.enter());
+            async move {
+                let response = desk.handle(&visit, request).await;
+                Ok(response.map(|body| body.guarded(guard)))
+            }
+        })
+    }
+
     /// Serves until the connection ends. Asks it to end after the requests under way when it is old or idle, or the
     /// gateway drains; drops it (`None`) when that takes too long, when its client takes nothing of an answer, or when its
     /// caller's access ends in the middle of a request (TLS-10).

@@ -1,15 +1,10 @@
 //! One listener: from an accepted connection to its last request.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use irgw_core::{Decision, Origin, Record, Refusal, Rule, Transport};
 use irgw_tls::server::Server;
@@ -28,6 +23,9 @@ use crate::watched::{Patience, Watched};
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// A secured connection; boxed, so that the futures that it passes through are small.
+type Stream = Box<<Server as Transport<TcpStream>>::Stream>;
 
 /// A bound listener and all that its connections need.
 pub(crate) struct Listener {
@@ -84,7 +82,8 @@ impl Listener {
         self.desk.metrics.connections.inc();
         let mut origin = Origin::new(address, self.config.channel);
         let mut step = Rule::Ip1;
-        let secured = self.secure(tcp, &mut origin, &mut step);
+        // Boxed, so that the handshake's state is gone while the connection lives.
+        let secured = Box::pin(self.secure(tcp, &mut origin, &mut step));
         match tokio::time::timeout(self.desk.limits.handshake, secured).await {
             Ok(Ok((stream, visit))) => Box::pin(self.serve(stream, visit, tasks)).await,
             Ok(Err(refused)) => self.record(refused),
@@ -103,7 +102,7 @@ impl Listener {
         mut tcp: TcpStream,
         origin: &mut Origin,
         step: &mut Rule,
-    ) -> Result<(<Server as Transport<TcpStream>>::Stream, Visit), Refused> {
+    ) -> Result<(Stream, Visit), Refused> {
         *origin = self.origin(&mut tcp, *origin).await?;
         *step = Rule::Tls1;
         let origin = *origin;
@@ -118,7 +117,7 @@ impl Listener {
         })?;
         let server_name = stream.get_ref().1.server_name().map(str::to_owned);
         let (door, hosts) = (self.door.clone(), self.hosts.clone());
-        Ok((stream, Visit { peer, door, hosts, server_name, cut: OnceLock::new() }))
+        Ok((Box::new(stream), Visit { peer, door, hosts, server_name, cut: OnceLock::new() }))
     }
 
     /// Where the connection comes from: a listed balancer says so, and must (IP-1, D09).
@@ -135,52 +134,11 @@ impl Listener {
         }
     }
 
-    async fn serve(
-        &self,
-        stream: <Server as Transport<TcpStream>>::Stream,
-        visit: Visit,
-        tasks: TaskTracker,
-    ) {
-        let limits = &self.desk.limits;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let patience = Patience { header: (!http2).then_some(limits.header), write: limits.body_idle };
-        let (under_way, visit) = (Arc::new(UnderWay::new()), Arc::new(visit));
-        let io = TokioIo::new(Watched::new(stream, patience, under_way.clone()));
-        let life = Life {
-            desk: self.desk.clone(),
-            visit: visit.clone(),
-            under_way: under_way.clone(),
-            phase: self.phase.clone(),
-            changes: self.changes.clone(),
-        };
-        let (desk, caller) = (self.desk.clone(), visit.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (desk, caller, guard) = (desk.clone(), caller.clone(), under_way.enter());
-            async move {
-                let response = desk.handle(&caller, request).await;
-                Ok::<_, Infallible>(response.map(|body| body.guarded(guard)))
-            }
-        });
-        let ended = if http2 {
-            let mut builder = http2::Builder::new(Tracked(tasks));
-            builder
-                .timer(TokioTimer::new())
-                .keep_alive_interval(limits.idle)
-                .keep_alive_timeout(limits.header)
-                .max_concurrent_streams(limits.streams)
-                .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-                // Rapid reset and its kin (D11): a few streams may be cancelled, not a flood.
-                .max_pending_accept_reset_streams(20)
-                .max_local_error_reset_streams(128)
-                .max_send_buf_size(64 * 1024);
-            let connection = pin!(builder.serve_connection(io, service));
-            life.spend(connection, http2::Connection::graceful_shutdown).await
-        } else {
-            let mut builder = http1::Builder::new();
-            // Idleness is the life's business, a header that dribbles in the watch's.
-            builder.header_read_timeout(None).max_buf_size(limits.header_bytes);
-            let connection = pin!(builder.serve_connection(io, service));
-            life.spend(connection, http1::Connection::graceful_shutdown).await
+    async fn serve(&self, stream: Stream, visit: Visit, tasks: TaskTracker) {
+        let visit = Arc::new(visit);
+        let ended = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Box::pin(self.http2(stream, visit.clone(), tasks)).await,
+            _ => Box::pin(self.http1(stream, visit.clone())).await,
         };
         if let Some(Err(error)) = ended {
             match life::refusal(&error) {
@@ -191,6 +149,48 @@ impl Listener {
                 None => tracing::debug!(error = causes(&error), "a connection ended"),
             }
         }
+    }
+
+    async fn http1(&self, stream: Stream, visit: Arc<Visit>) -> Option<hyper::Result<()>> {
+        let limits = &self.desk.limits;
+        let life = self.life(visit);
+        let patience = Patience { header: Some(limits.header), write: limits.body_idle };
+        let io = TokioIo::new(Watched::new(stream, patience, life.under_way.clone()));
+        let mut builder = http1::Builder::new();
+        // Idleness is the life's business, a header that dribbles in the watch's.
+        builder.header_read_timeout(None).max_buf_size(limits.header_bytes);
+        let mut connection = Box::pin(builder.serve_connection(io, life.service()));
+        life.spend(connection.as_mut(), http1::Connection::graceful_shutdown).await
+    }
+
+    async fn http2(
+        &self,
+        stream: Stream,
+        visit: Arc<Visit>,
+        tasks: TaskTracker,
+    ) -> Option<hyper::Result<()>> {
+        let limits = &self.desk.limits;
+        let life = self.life(visit);
+        let patience = Patience { header: None, write: limits.body_idle };
+        let io = TokioIo::new(Watched::new(stream, patience, life.under_way.clone()));
+        let mut builder = http2::Builder::new(Tracked(tasks));
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(limits.idle)
+            .keep_alive_timeout(limits.header)
+            .max_concurrent_streams(limits.streams)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            // Rapid reset and its kin (D11): a few streams may be cancelled, not a flood.
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(128)
+            .max_send_buf_size(64 * 1024);
+        let mut connection = Box::pin(builder.serve_connection(io, life.service()));
+        life.spend(connection.as_mut(), http2::Connection::graceful_shutdown).await
+    }
+
+    fn life(&self, visit: Arc<Visit>) -> Life {
+        let (phase, changes) = (self.phase.clone(), self.changes.clone());
+        Life { desk: self.desk.clone(), visit, under_way: Arc::new(UnderWay::new()), phase, changes }
     }
 
     fn record(&self, refused: Refused) {

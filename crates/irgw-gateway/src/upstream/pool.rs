@@ -261,7 +261,9 @@ impl Upstream {
             }
         }
         let Ok(permit) = shared.open.clone().try_acquire_owned() else { return Err(SendError::Full) };
-        let connecting = tokio::time::timeout(shared.times.connect, shared.connector.connect(permit)).await;
+        // Boxed: rare, and large enough to make up most of every request's future.
+        let connecting = Box::pin(shared.connector.connect(permit));
+        let connecting = tokio::time::timeout(shared.times.connect, connecting).await;
         connecting.unwrap_or(Err(ConnectError::Timeout(shared.times.connect))).map_err(SendError::Connect)
     }
 
