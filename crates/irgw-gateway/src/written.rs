@@ -121,7 +121,7 @@ upstream = "main"
             ("absent/irgw.sqlite", "absent cannot be used"),
             ("text/irgw.sqlite", "text is no folder"),
             ("exposed", "chmod 600"),
-            ("folder", "is a directory"),
+            ("folder", "is not a file"),
             ("text", "text is not a database of irgw"),
             ("foreign.sqlite", "is not a database of irgw"),
             ("newer.sqlite", "use a newer irgw"),
