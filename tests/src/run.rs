@@ -261,10 +261,12 @@ fn once(
     let ids: Vec<&str> = came.answers.iter().filter_map(|answer| answer.header("x-request-id")).collect();
     // By the ids that the answers have, or by the connection's own address: a refused handshake has no id, and behind an
     // address translation there is no such address. Behind a PROXY header the peer is whom it names, and the balancer is
-    // who connected.
+    // who connected. A connection to another listener may have the same address at its near end.
+    let channel = given.channel.unwrap_or(Channel::Cloud).name();
     let ours = |record: &Value| {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
-        [text("peer"), text("balancer")].contains(&Some(local.as_str()))
+        let by_address = [text("peer"), text("balancer")].contains(&Some(local.as_str()));
+        by_address && text("channel") == Some(channel)
             || text("request_id").is_some_and(|id| ids.contains(&id))
     };
     let records = match records::expected(case, &came) {
