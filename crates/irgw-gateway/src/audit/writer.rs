@@ -16,7 +16,7 @@ use super::line;
 use super::seal::SealKey;
 
 /// A buffer this full is written at once.
-const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 /// A record waits this long at most.
 const BATCH_DELAY: Duration = Duration::from_millis(100);
 /// Requests wait for room behind a buffer this full.
@@ -158,6 +158,8 @@ fn give_up(records: &[u8]) {
 
 fn write(shared: &Shared, mut file: Chained) {
     let mut told = Instant::now();
+    // The batch before, emptied: requests append to memory that is there, not to a buffer that grows under their lock.
+    let mut spare = Vec::new();
     loop {
         let pending = shared.pending();
         let wait = |pending: &mut Pending| pending.bytes.len() < BATCH_BYTES && !pending.closing;
@@ -165,20 +167,25 @@ fn write(shared: &Shared, mut file: Chained) {
             shared.due.wait_timeout_while(pending, BATCH_DELAY, wait).unwrap_or_else(PoisonError::into_inner);
         let closing = pending.closing;
         let records = std::mem::take(&mut pending.records);
-        let bytes = std::mem::take(&mut pending.bytes);
-        drop(pending);
-        if bytes.is_empty() {
+        if pending.bytes.is_empty() {
             if closing {
+                drop(pending);
                 return file.tell();
             }
             continue;
         }
+        let mut bytes = std::mem::replace(&mut pending.bytes, std::mem::take(&mut spare));
+        drop(pending);
         if !persist(shared, &mut file, &bytes, records) {
             // `close` gives up what came since.
             give_up(&bytes);
             return file.tell();
         }
         shared.room.notify_waiters();
+        if bytes.capacity() <= 2 * BATCH_BYTES {
+            bytes.clear();
+            spare = bytes;
+        }
         if told.elapsed() >= TELL_EVERY {
             file.tell();
             told = Instant::now();
