@@ -178,7 +178,7 @@ fn no_other_spelling_of_sub_is_taken_b14() {
         format!("{}:", colons(&hex)),
         colons(&hex).replacen(':', "", 1),
         format!("0x{hex}"),
-        hex.replace('0', "０"),
+        hex.replacen(|_| true, "０", 1),
         "*".to_owned(),
         "%".repeat(64),
     ];
