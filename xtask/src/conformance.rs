@@ -91,10 +91,12 @@ mod tests {
         let root = rcgen::CertificateParams::new(vec!["root".into()]).unwrap().self_signed(&key).unwrap();
         let ca_file = folder.path().join("root.crt");
         std::fs::write(&ca_file, root.pem()).unwrap();
+        let audit_log = folder.path().join("audit.jsonl");
+        std::fs::write(&audit_log, "").unwrap();
         let listener = format!(r#"{{"base_url":"https://localhost:{port}","ca_file":{ca_file:?}}}"#);
         let identity = folder.path().join("dev.json");
         let json = format!(
-            r#"{{"environment":"test","audit_log":"x","providers":[],"client_ca":{{"certificate":"x","key":"x"}},
+            r#"{{"environment":"test","audit_log":{audit_log:?},"providers":[],"client_ca":{{"certificate":"x","key":"x"}},
             "listeners":{{"cloud":{listener},"desktop":{listener}}}}}"#
         );
         std::fs::write(&identity, json).unwrap();
