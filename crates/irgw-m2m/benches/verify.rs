@@ -130,7 +130,8 @@ impl Signer {
         };
         let (pkcs8, public) = match algorithm.key_kind() {
             KeyKind::Rsa => {
-                let key = <rsa::PrivateKey as rsa::Generate>::try_generate().expect("randomness");
+                let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048)
+                    .expect("a key");
                 let public = key.to_public_key().to_pkcs1_der().expect("a key").as_bytes().to_vec();
                 (key.to_pkcs8_der().expect("a key").as_bytes().to_vec(), public)
             }

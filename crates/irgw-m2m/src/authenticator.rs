@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use irgw_core::{Authenticator, Missing, Presented, Proof, Scheme, UnixTime, Verdict};
+use irgw_core::{Authenticator, Missing, Presented, Proof, Scheme, Thumbprint, UnixTime, Verdict};
+use irgw_memo::{Counts as CacheCounts, Memo};
 
-use crate::cache::{Cache, CacheCounts, Remembered};
 use crate::error::{Error, SubjectFault};
 use crate::token::{Claims, Subject, Token};
-use crate::verify::{DEFAULT_SKEW, check_own_times, check_remembered, check_signed};
+use crate::verify::{DEFAULT_SKEW, check_own_times, check_remembered, check_signed, has_expired};
 use crate::{Credential, LegacySha1, SigningCerts, TOKEN_LIMIT_BYTES};
 
 /// What an operator may choose.
@@ -57,7 +57,17 @@ pub enum Checks {
 pub struct M2m {
     certs: Arc<dyn SigningCerts>,
     options: Options,
-    cache: Cache,
+    cache: Memo<Remembered>,
+}
+
+/// What is remembered of a token: "the signature is good", under which revision of which credential, and the claims.
+///
+/// Nothing that can change is in here: times, enrolment and revocation are checked at every use.
+#[derive(Clone)]
+struct Remembered {
+    claims: Arc<Claims>,
+    thumbprint: Thumbprint,
+    revision: u64,
 }
 
 /// A token that was accepted.
@@ -72,7 +82,7 @@ pub struct Accepted {
 impl M2m {
     /// An authenticator over these enrolled certificates.
     pub fn new(certs: Arc<dyn SigningCerts>, options: Options) -> M2m {
-        let cache = Cache::new(options.cache_limit_bytes, options.skew);
+        let cache = Memo::new(options.cache_limit_bytes);
         M2m { certs, options, cache }
     }
 
@@ -131,7 +141,8 @@ impl M2m {
             thumbprint: credential.cert.thumbprint(),
             revision: credential.revision,
         };
-        self.cache.remember(text, known, now);
+        let is_over = |known: &Remembered| has_expired(known.claims.expires_at, now, self.options.skew);
+        self.cache.remember(text, known, is_over);
         Ok(Accepted { proof: owner(&credential, &claims), claims })
     }
 

@@ -70,7 +70,6 @@ mod credential;
 mod verify;
 
 mod authenticator;
-mod cache;
 
 mod key;
 mod sign;
@@ -83,12 +82,12 @@ mod wycheproof;
 
 pub use algorithm::{Algorithm, KeyKind};
 pub use authenticator::{Accepted, Checks, M2m, Options};
-pub use cache::CacheCounts;
 pub use certificate::{SigningCert, SigningCertRow};
 pub use compact::TOKEN_LIMIT_BYTES;
 pub use credential::{Credential, LegacySha1, SigningCerts};
 pub use error::Error;
 pub use inspect::{Against, Inspection, inspect};
+pub use irgw_memo::Counts as CacheCounts;
 pub use key::SigningKey;
 pub use sign::{NewToken, sign};
 pub use token::{Claims, Subject, is_well_formed};

@@ -184,9 +184,12 @@ impl Refusal for Error {
             },
             Error::Stream { .. } | Error::ServerName { .. } => Rule::Tls1,
             Error::Root { fault, .. } => fault.rule(),
-            Error::UnknownOwner { .. } | Error::NoRootLeft { .. } | Error::DuplicateRoot { .. } => Rule::Tls4,
+            Error::UnknownOwner { .. }
+            | Error::NoRootLeft { .. }
+            | Error::DuplicateRoot { .. }
+            | Error::Pem { .. } => Rule::Tls4,
             Error::Crl(_) => Rule::Tls9,
-            Error::Identity(_) | Error::Pem { .. } => Rule::Tls2,
+            Error::Identity(_) => Rule::Tls2,
         }
     }
 

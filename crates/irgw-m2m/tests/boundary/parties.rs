@@ -50,7 +50,7 @@ impl Party {
     }
 
     fn of_rsa(algorithm: Algorithm) -> Party {
-        let key = <rsa::PrivateKey as rsa::Generate>::try_generate().unwrap();
+        let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 2048).unwrap();
         let spki = key.to_public_key().to_public_key_der().unwrap().as_bytes().to_vec();
         Party::new(algorithm, key.to_pkcs8_der().unwrap().as_bytes().to_vec(), spki)
     }

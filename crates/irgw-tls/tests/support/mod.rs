@@ -264,7 +264,7 @@ pub fn origin() -> Origin {
 pub fn rsa_pem() -> String {
     use rsa::pkcs8::EncodePrivateKey;
     static KEY: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        let key = <rsa::PrivateKey as rsa::Generate>::try_generate().unwrap();
+        let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::UnwrapErr(getrandom::SysRng), 3072).unwrap();
         key.to_pkcs8_pem(rsa::pkcs8::LineEnding::LF).unwrap().to_string()
     });
     KEY.clone()
