@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use irgw_core::{Environment, Grants, ProviderId, UnixTime};
 use irgw_tls::{CommonName, IssuerPin};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::column::{self, seconds, time_at, time_if_any, word};
 use crate::parties::expect_provider;
+use crate::sql::{Bind, Row, Transaction, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A Common Name to be enrolled.
@@ -70,7 +69,7 @@ impl Batch<'_> {
             "INSERT INTO client_certs
                (common_name, provider, environment, issuer_pin, exclusive, since, revision)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
+            values![
                 new.common_name.as_str(),
                 new.provider.as_str(),
                 new.environment.name(),
@@ -82,7 +81,7 @@ impl Batch<'_> {
         )?;
         for service in &new.grants.services {
             let insert = "INSERT INTO client_cert_grants (common_name, service) VALUES (?1, ?2)";
-            self.run(insert, params![new.common_name.as_str(), service.as_str()])?;
+            self.run(insert, values![new.common_name.as_str(), service.as_str()])?;
         }
         Ok(())
     }
@@ -100,12 +99,12 @@ impl Batch<'_> {
         }
         self.run(
             "UPDATE client_certs SET exclusive = ?2, revision = ?3 WHERE common_name = ?1",
-            params![common_name, grants.exclusive, self.revision],
+            values![common_name, grants.exclusive, self.revision],
         )?;
-        self.run("DELETE FROM client_cert_grants WHERE common_name = ?1", [common_name])?;
+        self.run("DELETE FROM client_cert_grants WHERE common_name = ?1", values![common_name])?;
         for service in &grants.services {
             let insert = "INSERT INTO client_cert_grants (common_name, service) VALUES (?1, ?2)";
-            self.run(insert, params![common_name, service.as_str()])?;
+            self.run(insert, values![common_name, service.as_str()])?;
         }
         Ok(())
     }
@@ -120,7 +119,7 @@ impl Batch<'_> {
         }
         self.run(
             "UPDATE client_certs SET revoked = ?2, revision = ?3 WHERE common_name = ?1",
-            params![common_name, seconds(now), self.revision],
+            values![common_name, seconds(now), self.revision],
         )?;
         Ok(now)
     }
@@ -133,23 +132,21 @@ impl Batch<'_> {
         expect_provider(self.transaction, provider)?;
         self.run(
             "UPDATE client_certs SET revoked = ?2, revision = ?3 WHERE provider = ?1 AND revoked IS NULL",
-            params![provider.as_str(), seconds(now), self.revision],
+            values![provider.as_str(), seconds(now), self.revision],
         )
     }
 
     /// Refuses a name that was ever enrolled, in any environment and any spelling.
     fn expect_new_common_name(&self, name: &CommonName, environment: Environment) -> Result<(), Error> {
-        let query = "SELECT common_name, provider, environment, revoked FROM client_certs
-             WHERE common_name = ?1 COLLATE NOCASE";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let found = query.query_and_then([name.as_str()], |row| {
-            let enrolled: String = row.get(0)?;
-            let holder: String = row.get(1)?;
-            Ok::<_, Error>((enrolled, holder, column::environment(row, 2)?, time_if_any(row, 3)?))
+        let query = format!(
+            "SELECT common_name, provider, environment, revoked FROM client_certs WHERE {}",
+            self.transaction.in_any_case("common_name")
+        );
+        let found = self.transaction.one(&query, values![name.as_str()], |row| {
+            let (enrolled, holder): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok((enrolled, holder, column::environment(row, 2)?, time_if_any(row, 3)?))
         })?;
-        let Some((enrolled, holder, enrolled_in, revoked)) = found.into_iter().next().transpose()? else {
-            return Ok(());
-        };
+        let Some((enrolled, holder, enrolled_in, revoked)) = found else { return Ok(()) };
         let kind = Kind::ClientCert;
         Err(if enrolled_in != environment {
             Error::OtherEnvironment { kind, id: enrolled, environment: enrolled_in }
@@ -164,10 +161,8 @@ impl Batch<'_> {
 
     fn client_cert_revoked(&self, common_name: &str) -> Result<Option<UnixTime>, Error> {
         let query = "SELECT revoked FROM client_certs WHERE common_name = ?1";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let found: Option<Option<i64>> = query.query_row([common_name], |row| row.get(0)).optional()?;
-        let revoked = found.ok_or_else(|| Error::Unknown(Kind::ClientCert, common_name.to_owned()))?;
-        revoked.map(column::time).transpose()
+        let found = self.transaction.one(query, values![common_name], |row| time_if_any(row, 0))?;
+        found.ok_or_else(|| Error::Unknown(Kind::ClientCert, common_name.to_owned()))
     }
 }
 
@@ -209,13 +204,12 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn client_cert(&self, common_name: &str) -> Result<ClientCert, Error> {
-        self.read(|connection| {
+        self.read(|transaction| {
             let query = "SELECT common_name, provider, environment, issuer_pin, exclusive, since, revoked
                  FROM client_certs WHERE common_name = ?1";
-            let mut query = connection.prepare_cached(query)?;
-            let found =
-                query.query_and_then([common_name], |row| listed(connection, row))?.next().transpose()?;
-            found.ok_or_else(|| Error::Unknown(Kind::ClientCert, common_name.to_owned()))
+            let found = transaction.one(query, values![common_name], listed)?;
+            let found = found.ok_or_else(|| Error::Unknown(Kind::ClientCert, common_name.to_owned()))?;
+            with_services(transaction, found)
         })
     }
 
@@ -230,41 +224,45 @@ impl Store {
     ) -> Result<Listed<ClientCert>, Error> {
         let mut query = String::from(
             "SELECT common_name, provider, environment, issuer_pin, exclusive, since, revoked
-             FROM client_certs WHERE common_name > ?",
+             FROM client_certs WHERE common_name > ?1",
         );
-        let mut values: Vec<Value> = vec![page.after.clone().into()];
-        if let Some(provider) = &filter.provider {
-            query.push_str(" AND provider = ?");
-            values.push(provider.to_string().into());
+        let (limit, provider) = (page.probe(), filter.provider.as_ref().map(ProviderId::as_str));
+        let environment = filter.environment.map(Environment::name);
+        let mut values: Vec<&dyn Bind> = vec![&page.after, &limit];
+        if let Some(provider) = &provider {
+            values.push(provider);
+            query.push_str(&format!(" AND provider = ?{}", values.len()));
         }
-        if let Some(environment) = filter.environment {
-            query.push_str(" AND environment = ?");
-            values.push(environment.name().to_owned().into());
+        if let Some(environment) = &environment {
+            values.push(environment);
+            query.push_str(&format!(" AND environment = ?{}", values.len()));
         }
-        query.push_str(" ORDER BY common_name LIMIT ?");
-        values.push(page.probe().into());
-        self.read(|connection| {
-            filter.provider.as_ref().map_or(Ok(()), |provider| expect_provider(connection, provider))?;
-            let mut query = connection.prepare_cached(&query)?;
-            let rows = query.query_and_then(params_from_iter(values), |row| listed(connection, row))?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |cert| cert.common_name.to_string()))
+        query.push_str(" ORDER BY common_name LIMIT ?2");
+        self.read(|transaction| {
+            filter.provider.as_ref().map_or(Ok(()), |provider| expect_provider(transaction, provider))?;
+            let certs = transaction.all(&query, &values, listed)?.into_iter();
+            let certs = certs.map(|cert| with_services(transaction, cert)).collect::<Result<_, _>>()?;
+            Ok(page.cut(certs, |cert| cert.common_name.to_string()))
         })
     }
 }
 
-fn listed(connection: &Connection, row: &Row<'_>) -> Result<ClientCert, Error> {
-    let common_name: CommonName = word(row, 0)?;
-    let grants = "SELECT service FROM client_cert_grants WHERE common_name = ?1";
-    let mut grants = connection.prepare_cached(grants)?;
-    let services = grants.query_and_then([common_name.as_str()], |row| word(row, 0))?;
-    let services = services.collect::<Result<BTreeSet<_>, Error>>()?;
+/// A row, as yet without the granted services.
+fn listed(row: &Row<'_>) -> Result<ClientCert, Error> {
     Ok(ClientCert {
-        common_name,
+        common_name: word(row, 0)?,
         provider: word(row, 1)?,
         environment: column::environment(row, 2)?,
-        issuer_pin: row.get::<_, Option<[u8; 32]>>(3)?.map(IssuerPin::from_bytes),
-        grants: Grants { services, exclusive: row.get(4)? },
+        issuer_pin: row.get::<Option<[u8; 32]>>(3)?.map(IssuerPin::from_bytes),
+        grants: Grants { services: BTreeSet::new(), exclusive: row.get(4)? },
         since: time_at(row, 5)?,
         revoked: time_if_any(row, 6)?,
     })
+}
+
+fn with_services(transaction: &Transaction<'_>, mut cert: ClientCert) -> Result<ClientCert, Error> {
+    let query = "SELECT service FROM client_cert_grants WHERE common_name = ?1";
+    let services = transaction.all(query, values![cert.common_name.as_str()], |row| word(row, 0))?;
+    cert.grants.services = services.into_iter().collect();
+    Ok(cert)
 }

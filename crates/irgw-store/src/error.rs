@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use irgw_core::{Environment, OwnerId, Rule, Thumbprint, UnixTime};
+use irgw_core::{ClientId, Environment, OwnerId, Rule, Thumbprint, UnixTime};
+use irgw_oauth::Unavailable;
+use irgw_oauth::registration::RedirectUriFault;
 
 /// Why the store did not do what it was asked to.
 ///
@@ -64,6 +66,41 @@ pub enum Error {
     NotItsPredecessor(Thumbprint),
     /// The DER that came with a signing certificate is another certificate's (M2M-3).
     OtherDer(Thumbprint),
+    /// A client needs a redirect URI, and none was given (OA-4).
+    NoRedirectUri,
+    /// A redirect URI cannot be registered (OA-4).
+    RedirectUri {
+        /// As it was given.
+        uri: String,
+        /// What is wrong with it.
+        fault: RedirectUriFault,
+    },
+    /// The client has two secrets already (OA-2).
+    TwoSecrets(ClientId),
+    /// What is kept of a password is not one of this program's hashes (OA-7).
+    NoHash,
+    /// A secret could not be sealed, or was sealed under another key than the vault's.
+    Sealed(String),
+    /// A file of this name was submitted for the provider before, in another set or with other bytes (SFTP-4).
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The delivery that has it.
+        delivery: u64,
+    },
+    /// The delivery has ended: it is delivered, or was cancelled (SFTP-4).
+    Ended {
+        /// Its number.
+        delivery: u64,
+        /// How it ended.
+        state: &'static str,
+    },
+    /// A file of the delivery is being given its name at this moment, and may have it already (SFTP-4).
+    UnderWay(u64),
+    /// A file of the delivery does not have its name yet (SFTP-4).
+    Undelivered(u64),
+    /// Another process has taken the delivery over, or it was cancelled (SFTP-4).
+    TurnLost(u64),
     /// A text is empty, too long or holds a control character.
     Text {
         /// What the text is.
@@ -129,6 +166,19 @@ pub enum Error {
         /// SQLite's text.
         message: String,
     },
+    /// The database server cannot be reached, or was lost: what was not confirmed may have happened or not.
+    Unreachable(String),
+    /// The database server refused in another way.
+    Server {
+        /// The SQLSTATE.
+        code: String,
+        /// The server's text.
+        message: String,
+    },
+    /// This is no URL of a database server.
+    Url(&'static str),
+    /// A database server on another machine is to be reached by TLS, and nothing says whose certificates are good.
+    Insecure(String),
     /// A thread could not be started.
     Thread(io::ErrorKind),
 }
@@ -137,15 +187,22 @@ impl Error {
     /// The rule that refuses the enrolment; `None` for a fault of the database or a request that cannot be understood.
     pub fn rule(&self) -> Option<Rule> {
         match self {
-            Error::Exists(..) => Some(Rule::Env1),
-            Error::Unknown(kind, _) => Some(kind.rule()),
+            Error::Exists(kind, _) | Error::Unknown(kind, _) => Some(kind.rule()),
             Error::Enrolled { kind, .. } | Error::Revoked { kind, .. } => Some(kind.rule()),
             Error::OtherEnvironment { .. } => Some(Rule::Env2),
             Error::DiffersByCase { .. } => Some(Rule::Tls6),
             Error::NothingGranted => Some(Rule::Tls12),
             Error::TwoInForce { .. } | Error::NotItsPredecessor(_) => Some(Rule::M2m8),
             Error::OtherDer(_) => Some(Rule::M2m3),
-            Error::Text { .. } | Error::After(_) | Error::PageSize(_) => None,
+            Error::NoRedirectUri | Error::RedirectUri { .. } => Some(Rule::Oa4),
+            Error::TwoSecrets(_) => Some(Rule::Oa2),
+            Error::NoHash => Some(Rule::Oa7),
+            Error::NameTaken { .. }
+            | Error::Ended { .. }
+            | Error::UnderWay(_)
+            | Error::Undelivered(_)
+            | Error::TurnLost(_) => Some(Rule::Sftp4),
+            Error::Sealed(_) | Error::Text { .. } | Error::After(_) | Error::PageSize(_) => None,
             Error::Absent(_)
             | Error::Exposed { .. }
             | Error::NoFile(_)
@@ -160,6 +217,10 @@ impl Error {
             | Error::Full
             | Error::Corrupt(_)
             | Error::Database { .. }
+            | Error::Unreachable(_)
+            | Error::Server { .. }
+            | Error::Url(_)
+            | Error::Insecure(_)
             | Error::Thread(_) => None,
         }
     }
@@ -194,6 +255,31 @@ impl fmt::Display for Error {
                  cannot be replaced here"
             ),
             Error::OtherDer(thumbprint) => write!(f, "the given DER is not that of {thumbprint}"),
+            Error::NoRedirectUri => f.write_str("a client needs at least one redirect URI"),
+            Error::RedirectUri { uri, fault } => write!(f, "{uri:?} cannot be a redirect URI: {fault}"),
+            Error::TwoSecrets(client) => {
+                write!(f, "client {client} has two secrets: end the old one before a third is made")
+            }
+            Error::NoHash => f.write_str("that is no Argon2id hash of a password"),
+            Error::Sealed(what) => {
+                write!(f, "the {what} was sealed under another key than the one in the vault's file")
+            }
+            Error::NameTaken { name, delivery } => write!(
+                f,
+                "{name} was submitted before, in delivery {delivery}, with other bytes or in another set: a name is delivered \
+                 once"
+            ),
+            Error::Ended { delivery, state } => write!(f, "delivery {delivery} is {state}: it has ended"),
+            Error::UnderWay(delivery) => write!(
+                f,
+                "a file of delivery {delivery} is being given its name at the far end: try again when that is over"
+            ),
+            Error::Undelivered(delivery) => {
+                write!(f, "delivery {delivery} has files that do not have their names yet")
+            }
+            Error::TurnLost(delivery) => {
+                write!(f, "delivery {delivery} was taken over by another process, or cancelled")
+            }
             Error::Text { what, limit_bytes } => {
                 write!(f, "{what} is 1 to {limit_bytes} bytes of text without control characters")
             }
@@ -239,12 +325,42 @@ impl fmt::Display for Error {
             Error::Full => f.write_str("the disk is full"),
             Error::Corrupt(what) => write!(f, "the database is damaged: {what}"),
             Error::Database { code, message } => write!(f, "the database failed ({code}): {message}"),
-            Error::Thread(kind) => write!(f, "the follower could not be started: {kind}"),
+            Error::Unreachable(cause) => write!(f, "the database server cannot be reached: {cause}"),
+            Error::Server { code, message } => {
+                write!(f, "the database server refused ({code}): {message}{}", advice(code))
+            }
+            Error::Url(what) => {
+                write!(f, "postgres://USER@HOST/DATABASE is the form of a database server's URL: {what}")
+            }
+            Error::Insecure(host) => write!(
+                f,
+                "the database server {host} is on another machine, so TLS is needed: add sslrootcert=FILE, the PEM file of \
+                 the authority that its certificate comes from, to the URL, without sslmode=disable"
+            ),
+            Error::Thread(kind) => write!(f, "a thread could not be started: {kind}"),
         }
     }
 }
 
+/// What an operator can do about a refusal of the server, by its SQLSTATE.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "28000" => "; check the role's right to log in, and the server's pg_hba.conf",
+        "28P01" => "; check the user and the password",
+        "3D000" => "; make it: CREATE DATABASE … OWNER … TEMPLATE template0 ENCODING 'UTF8'",
+        "22021" => "; make another one: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'",
+        "42501" => "; the role that the URL names must own the database, or have these rights",
+        _ => "",
+    }
+}
+
 impl std::error::Error for Error {}
+
+impl From<Error> for Unavailable {
+    fn from(error: Error) -> Unavailable {
+        Unavailable::new(error)
+    }
+}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
@@ -281,6 +397,16 @@ pub enum Kind {
     SigningCert,
     /// The key of a signing certificate.
     SigningKey,
+    /// An OAuth client.
+    Client,
+    /// A customer.
+    Customer,
+    /// A key that access tokens are signed with.
+    TokenKey,
+    /// A provider's file server.
+    Partner,
+    /// A delivery.
+    Delivery,
 }
 
 impl Kind {
@@ -291,6 +417,11 @@ impl Kind {
             Kind::Link => Rule::M2m9,
             Kind::ClientCert => Rule::Tls6,
             Kind::SigningCert | Kind::SigningKey => Rule::M2m3,
+            Kind::Client => Rule::Oa2,
+            Kind::Customer => Rule::Oa7,
+            Kind::TokenKey => Rule::Oa10,
+            Kind::Partner => Rule::Sftp1,
+            Kind::Delivery => Rule::Sftp4,
         }
     }
 }
@@ -305,6 +436,11 @@ impl fmt::Display for Kind {
             Kind::ClientCert => "common name",
             Kind::SigningCert => "signing certificate",
             Kind::SigningKey => "the key of signing certificate",
+            Kind::Client => "client",
+            Kind::Customer => "customer",
+            Kind::TokenKey => "token key",
+            Kind::Partner => "file server of provider",
+            Kind::Delivery => "delivery",
         })
     }
 }

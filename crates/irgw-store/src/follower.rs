@@ -6,13 +6,17 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::connections::{Connections, PATIENCE, Use};
+use crate::engine::Engine;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Pool, Shelf};
+use crate::sql::Transaction;
+use crate::sqlite::connections::{Connections, PATIENCE, Use};
 use crate::{Error, Refreshed, Registry, Store};
 
 /// Keeps a [`Registry`] up to date: asks the database whether it changed, every so often or when told to.
 ///
-/// One question is one `PRAGMA data_version`, a look at shared memory, on a connection of its own. The thread ends when
-/// the follower is dropped.
+/// One question is one `PRAGMA data_version`, a look at shared memory, or one row of a server, on a connection of its own.
+/// The thread ends when the follower is dropped.
 #[derive(Debug)]
 pub struct Follower {
     wake: Option<SyncSender<()>>,
@@ -104,39 +108,60 @@ impl Drop for Follower {
 }
 
 /// What was last seen of the database.
-struct Watch {
-    registry: Arc<Registry>,
-    connections: Arc<Connections>,
-    generation: u64,
-    /// `None`: not yet looked at.
-    data_version: Option<i64>,
+enum Watch {
+    Sqlite {
+        registry: Arc<Registry>,
+        connections: Arc<Connections>,
+        generation: u64,
+        /// `None`: not yet looked at.
+        data_version: Option<i64>,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres { registry: Arc<Registry>, pool: Arc<Pool> },
 }
 
 impl Watch {
     fn new(store: &Store, registry: Arc<Registry>) -> Watch {
-        let connections = store.connections().clone();
-        Watch { registry, generation: connections.generation(), connections, data_version: None }
+        match store.engine().clone() {
+            Engine::Sqlite { connections, .. } => {
+                let generation = connections.generation();
+                Watch::Sqlite { registry, connections, generation, data_version: None }
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => Watch::Postgres { registry, pool },
+        }
     }
 
     /// Whether the database was opened anew, and whether it changed; brings the registry up to it.
     fn look(&mut self) -> Result<(bool, Refreshed), Error> {
-        // Before the files are compared: what is confirmed was true then.
-        let asked = Instant::now();
-        let mut connection = self.connections.lend(Use::Follow, asked + PATIENCE)?;
-        let reopened = connection.generation() != self.generation;
-        if reopened {
-            // The number means something to the connection that gave it, and to no other.
-            self.data_version = None;
+        match self {
+            Watch::Sqlite { registry, connections, generation, data_version } => {
+                // Before the files are compared: what is confirmed was true then.
+                let asked = Instant::now();
+                let mut connection = connections.lend(Use::Follow, asked + PATIENCE)?;
+                let reopened = connection.generation() != *generation;
+                if reopened {
+                    // The number means something to the connection that gave it, and to no other.
+                    *data_version = None;
+                }
+                let found = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+                if *data_version == Some(found) {
+                    registry.confirm(asked);
+                    return Ok((false, Refreshed::Unchanged));
+                }
+                let transaction = connection.transaction()?;
+                let refreshed = registry.refresh_in(&Transaction::Sqlite(&transaction))?;
+                drop(transaction);
+                (*generation, *data_version) = (connection.generation(), Some(found));
+                Ok((reopened, refreshed))
+            }
+            // The newest revision is one row, the last of a small index.
+            #[cfg(feature = "postgres")]
+            Watch::Postgres { registry, pool } => {
+                let refreshed =
+                    pool.read(Shelf::Follow, PATIENCE, |transaction| registry.refresh_in(transaction))?;
+                Ok((false, refreshed))
+            }
         }
-        let data_version = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        if self.data_version == Some(data_version) {
-            self.registry.confirm(asked);
-            return Ok((false, Refreshed::Unchanged));
-        }
-        let transaction = connection.transaction()?;
-        let refreshed = self.registry.refresh_in(&transaction)?;
-        drop(transaction);
-        (self.generation, self.data_version) = (connection.generation(), Some(data_version));
-        Ok((reopened, refreshed))
     }
 }

@@ -1,9 +1,9 @@
 //! Providers, resource owners, and what links them (ENV-1, M2M-7, M2M-9).
 
 use irgw_core::{Logon, OwnerId, ProviderId, UnixTime};
-use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::column::{check_text, number, seconds, time_at, word};
+use crate::sql::{Bind, Transaction, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A digital service provider, as it is listed.
@@ -46,7 +46,7 @@ impl Batch<'_> {
     pub fn add_provider(&mut self, id: &ProviderId, name: &str, now: UnixTime) -> Result<(), Error> {
         check_text("a provider's name", name, NAME_LIMIT_BYTES)?;
         let insert = "INSERT INTO providers (id, name, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        match self.run(insert, params![id.as_str(), name, seconds(now)])? {
+        match self.run(insert, values![id.as_str(), name, seconds(now)])? {
             0 => Err(Error::Exists(Kind::Provider, id.to_string())),
             _ => Ok(()),
         }
@@ -61,7 +61,7 @@ impl Batch<'_> {
     pub fn add_owner(&mut self, id: &OwnerId, name: &str, now: UnixTime) -> Result<(), Error> {
         check_text("a resource owner's name", name, NAME_LIMIT_BYTES)?;
         let insert = "INSERT INTO owners (id, name, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        match self.run(insert, params![id.as_str(), name, seconds(now)])? {
+        match self.run(insert, values![id.as_str(), name, seconds(now)])? {
             0 => Err(Error::Exists(Kind::Owner, id.to_string())),
             _ => Ok(()),
         }
@@ -76,8 +76,8 @@ impl Batch<'_> {
         expect_owner(self.transaction, owner)?;
         let upsert = "INSERT INTO acts_for (owner, provider, since, revision) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (owner, provider) DO UPDATE
-             SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE ended IS NOT NULL";
-        self.run(upsert, params![owner.as_str(), provider.as_str(), seconds(now), self.revision])?;
+             SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE acts_for.ended IS NOT NULL";
+        self.run(upsert, values![owner.as_str(), provider.as_str(), seconds(now), self.revision])?;
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl Batch<'_> {
     pub fn unlink(&mut self, provider: &ProviderId, owner: &OwnerId, now: UnixTime) -> Result<(), Error> {
         let end = "UPDATE acts_for SET ended = ?3, revision = ?4
              WHERE owner = ?1 AND provider = ?2 AND ended IS NULL";
-        match self.run(end, params![owner.as_str(), provider.as_str(), seconds(now), self.revision])? {
+        match self.run(end, values![owner.as_str(), provider.as_str(), seconds(now), self.revision])? {
             0 => Err(Error::Unknown(Kind::Link, format!("of provider {provider} to resource owner {owner}"))),
             _ => Ok(()),
         }
@@ -102,8 +102,8 @@ impl Batch<'_> {
         expect_owner(self.transaction, owner)?;
         let upsert = "INSERT INTO logons (owner, logon, since, revision) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (owner, logon) DO UPDATE
-             SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE ended IS NOT NULL";
-        self.run(upsert, params![owner.as_str(), logon.as_str(), seconds(now), self.revision])?;
+             SET since = excluded.since, ended = NULL, revision = excluded.revision WHERE logons.ended IS NOT NULL";
+        self.run(upsert, values![owner.as_str(), logon.as_str(), seconds(now), self.revision])?;
         Ok(())
     }
 
@@ -114,15 +114,15 @@ impl Batch<'_> {
     pub fn unlink_logon(&mut self, owner: &OwnerId, logon: &Logon, now: UnixTime) -> Result<(), Error> {
         let end = "UPDATE logons SET ended = ?3, revision = ?4
              WHERE owner = ?1 AND logon = ?2 AND ended IS NULL";
-        match self.run(end, params![owner.as_str(), logon.as_str(), seconds(now), self.revision])? {
+        match self.run(end, values![owner.as_str(), logon.as_str(), seconds(now), self.revision])? {
             0 => Err(Error::Unknown(Kind::Logon, format!("{logon} of resource owner {owner}"))),
             _ => Ok(()),
         }
     }
 
     /// Runs one statement; how many rows it changed.
-    pub(crate) fn run(&self, statement: &str, values: impl rusqlite::Params) -> Result<usize, Error> {
-        Ok(self.transaction.prepare_cached(statement)?.execute(values)?)
+    pub(crate) fn run(&self, statement: &str, values: &[&dyn Bind]) -> Result<usize, Error> {
+        self.transaction.execute(statement, values)
     }
 }
 
@@ -196,14 +196,13 @@ impl Store {
                (SELECT count(*) FROM client_certs WHERE provider = providers.id AND revoked IS NULL),
                (SELECT count(*) FROM acts_for WHERE provider = providers.id AND ended IS NULL)
              FROM providers WHERE id > ?1 AND
-               (?3 IS NULL OR EXISTS (SELECT 1 FROM acts_for
+               (CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM acts_for
                  WHERE owner = ?3 AND provider = providers.id AND ended IS NULL))
              ORDER BY id LIMIT ?2";
-        self.read(|connection| {
-            of.map_or(Ok(()), |owner| expect_owner(connection, owner))?;
-            let mut query = connection.prepare_cached(query)?;
-            let values = params![page.after, page.probe(), of.map(OwnerId::as_str)];
-            let rows = query.query_and_then(values, |row| {
+        self.read(|transaction| {
+            of.map_or(Ok(()), |owner| expect_owner(transaction, owner))?;
+            let of = of.map(OwnerId::as_str);
+            let providers = transaction.all(query, values![page.after, page.probe(), of], |row| {
                 Ok(Provider {
                     id: word(row, 0)?,
                     name: row.get(1)?,
@@ -212,7 +211,7 @@ impl Store {
                     owners: number(row, 4)?,
                 })
             })?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |provider| provider.id.to_string()))
+            Ok(page.cut(providers, |provider| provider.id.to_string()))
         })
     }
 
@@ -226,14 +225,13 @@ impl Store {
                (SELECT count(*) FROM logons WHERE owner = owners.id AND ended IS NULL),
                (SELECT count(*) FROM signing_certs WHERE owner = owners.id AND revoked IS NULL)
              FROM owners WHERE id > ?1 AND
-               (?3 IS NULL OR EXISTS (SELECT 1 FROM acts_for
+               (CAST(?3 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM acts_for
                  WHERE provider = ?3 AND owner = owners.id AND ended IS NULL))
              ORDER BY id LIMIT ?2";
-        self.read(|connection| {
-            of.map_or(Ok(()), |provider| expect_provider(connection, provider))?;
-            let mut query = connection.prepare_cached(query)?;
-            let values = params![page.after, page.probe(), of.map(ProviderId::as_str)];
-            let rows = query.query_and_then(values, |row| {
+        self.read(|transaction| {
+            of.map_or(Ok(()), |provider| expect_provider(transaction, provider))?;
+            let of = of.map(ProviderId::as_str);
+            let owners = transaction.all(query, values![page.after, page.probe(), of], |row| {
                 Ok(Owner {
                     id: word(row, 0)?,
                     name: row.get(1)?,
@@ -243,7 +241,7 @@ impl Store {
                     signing_certs: number(row, 5)?,
                 })
             })?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |owner| owner.id.to_string()))
+            Ok(page.cut(owners, |owner| owner.id.to_string()))
         })
     }
 
@@ -254,27 +252,25 @@ impl Store {
     pub fn list_logons(&self, owner: &OwnerId, page: &Page) -> Result<Listed<Logon>, Error> {
         let query = "SELECT logon FROM logons
              WHERE owner = ?1 AND ended IS NULL AND logon > ?2 ORDER BY logon LIMIT ?3";
-        self.read(|connection| {
-            expect_owner(connection, owner)?;
-            let mut query = connection.prepare_cached(query)?;
-            let values = params![owner.as_str(), page.after, page.probe()];
-            let rows = query.query_and_then(values, |row| word::<Logon>(row, 0))?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, Logon::to_string))
+        self.read(|transaction| {
+            expect_owner(transaction, owner)?;
+            let values = values![owner.as_str(), page.after, page.probe()];
+            Ok(page.cut(transaction.all(query, values, |row| word(row, 0))?, Logon::to_string))
         })
     }
 }
 
-pub(crate) fn expect_provider(connection: &Connection, id: &ProviderId) -> Result<(), Error> {
-    expect(connection, Kind::Provider, "SELECT 1 FROM providers WHERE id = ?1", id.as_str())
+pub(crate) fn expect_provider(transaction: &Transaction<'_>, id: &ProviderId) -> Result<(), Error> {
+    expect(transaction, Kind::Provider, "SELECT 1 FROM providers WHERE id = ?1", id.as_str())
 }
 
-pub(crate) fn expect_owner(connection: &Connection, id: &OwnerId) -> Result<(), Error> {
-    expect(connection, Kind::Owner, "SELECT 1 FROM owners WHERE id = ?1", id.as_str())
+pub(crate) fn expect_owner(transaction: &Transaction<'_>, id: &OwnerId) -> Result<(), Error> {
+    expect(transaction, Kind::Owner, "SELECT 1 FROM owners WHERE id = ?1", id.as_str())
 }
 
-fn expect(connection: &Connection, kind: Kind, query: &str, id: &str) -> Result<(), Error> {
-    let found = connection.prepare_cached(query)?.query_row([id], |_| Ok(())).optional()?;
-    found.ok_or_else(|| Error::Unknown(kind, id.to_owned()))
+fn expect(transaction: &Transaction<'_>, kind: Kind, query: &str, id: &str) -> Result<(), Error> {
+    let found = transaction.finds(query, values![id])?;
+    if found { Ok(()) } else { Err(Error::Unknown(kind, id.to_owned())) }
 }
 
 const NAME_LIMIT_BYTES: usize = 256;

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use irgw_core::{ClientId, Environment, Links, Logon, Missing, OwnerId, ProviderId, Thumbprint};
+use irgw_core::{ClientId, Environment, Links, Logon, Missing, OwnerId, ProviderId, Thumbprint, TokenFamily};
 use irgw_m2m::{Credential, SigningCerts};
+use irgw_oauth::grants::Revocations;
+use irgw_oauth::registration::{Client, Clients};
 use irgw_tls::{Enrolment, Enrolments};
-use rusqlite::Connection;
 
 use crate::revision::Revision;
 use crate::snapshot::Snapshot;
+use crate::sql::Transaction;
 use crate::{Error, Store};
 
 /// What enrolment says about one environment, in memory.
@@ -36,7 +38,7 @@ impl Registry {
     /// Faults of the database.
     pub fn load(store: &Store, environment: Environment) -> Result<Arc<Registry>, Error> {
         let loaded = Instant::now();
-        let snapshot = store.read(|connection| Snapshot::load(connection, environment))?;
+        let snapshot = store.read(|transaction| Snapshot::load(transaction, environment))?;
         Ok(Arc::new(Registry {
             snapshot: ArcSwap::from_pointee(snapshot),
             refreshing: Mutex::new(()),
@@ -50,24 +52,24 @@ impl Registry {
     /// # Errors
     /// Faults of the database; the registry then still says what it said before.
     pub fn refresh(&self, store: &Store) -> Result<Refreshed, Error> {
-        store.read(|connection| self.refresh_in(connection))
+        store.read(|transaction| self.refresh_in(transaction))
     }
 
-    /// The same, in the transaction that `connection` is in.
-    pub(crate) fn refresh_in(&self, connection: &Connection) -> Result<Refreshed, Error> {
+    /// The same, in the transaction that `transaction` is in.
+    pub(crate) fn refresh_in(&self, transaction: &Transaction<'_>) -> Result<Refreshed, Error> {
         // Taken before the question, so that the answer is at least this fresh.
         let asked = Instant::now();
         let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.snapshot.load();
-        let stored = Revision::current(connection)?;
+        let stored = Revision::current(transaction)?;
         let refreshed = if stored == current.revision {
             Refreshed::Unchanged
         } else {
-            let (next, rows) = if current.revision.precedes(connection)? {
-                current.advance(connection)?
+            let (next, rows) = if current.revision.precedes(transaction)? {
+                current.advance(transaction)?
             } else {
                 // Another history than ours: a copy was put back, so nothing that we know need be true.
-                let next = Snapshot::load(connection, current.environment)?;
+                let next = Snapshot::load(transaction, current.environment)?;
                 let rows = next.client_certs.len() + next.signing_certs.len();
                 (next, rows)
             };
@@ -109,6 +111,8 @@ impl Registry {
             client_certs: snapshot.client_certs.len(),
             signing_certs: snapshot.signing_certs.len(),
             owners: snapshot.owners.len(),
+            clients: snapshot.clients.len(),
+            revocations: snapshot.revoked.len(),
         }
     }
 }
@@ -140,9 +144,24 @@ impl Links for Registry {
         snapshot.owners.find(owner).is_some_and(|links| links.logons.binary_search(logon).is_ok())
     }
 
-    /// No: this store keeps no OAuth clients, so none is anybody's.
-    fn belongs_to(&self, _client: &ClientId, _provider: &ProviderId) -> bool {
-        false
+    fn belongs_to(&self, client: &ClientId, provider: &ProviderId) -> bool {
+        self.client(client.as_str()).is_some_and(|client| client.provider == *provider)
+    }
+}
+
+impl Clients for Registry {
+    fn client(&self, id: &str) -> Option<Arc<Client>> {
+        self.snapshot.load().clients.find(id)?.held().ok()
+    }
+}
+
+impl Revocations for Registry {
+    fn is_family_revoked(&self, family: &TokenFamily) -> bool {
+        self.snapshot.load().revoked.is_family_revoked(family)
+    }
+
+    fn is_token_revoked(&self, jti: &str) -> bool {
+        self.snapshot.load().revoked.is_token_revoked(jti)
     }
 }
 
@@ -169,4 +188,8 @@ pub struct Size {
     pub signing_certs: usize,
     /// Resource owners with links.
     pub owners: usize,
+    /// OAuth clients.
+    pub clients: usize,
+    /// Families and access tokens that are revoked, in all environments, some of them beyond their time.
+    pub revocations: usize,
 }

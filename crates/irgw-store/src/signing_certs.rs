@@ -2,12 +2,11 @@
 
 use irgw_core::{Environment, OwnerId, Thumbprint, UnixTime};
 use irgw_m2m::{KeyKind, LegacySha1, SigningCert, SigningCertRow};
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
 use crate::column::{self, check_text, seconds, time_at, time_if_any, word};
 use crate::digest::sha256;
 use crate::parties::expect_owner;
+use crate::sql::{Bind, Row, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A signing certificate to be enrolled.
@@ -93,9 +92,10 @@ impl Batch<'_> {
         self.expect_acceptable(new)?;
         let query = "SELECT 1 FROM signing_certs
              WHERE thumbprint = ?1 AND owner = ?2 AND issuer = ?3 AND environment = ?4 AND revoked IS NULL";
-        let values = params![old.0, new.owner.as_str(), new.issuer, new.environment.name()];
-        let found = self.transaction.prepare_cached(query)?.query_row(values, |_| Ok(())).optional()?;
-        found.ok_or(Error::NotItsPredecessor(*old))?;
+        let values = values![old.0, new.owner.as_str(), new.issuer, new.environment.name()];
+        if !self.transaction.finds(query, values)? {
+            return Err(Error::NotItsPredecessor(*old));
+        }
         let remaining: Vec<_> = self.in_force(new, now)?.into_iter().filter(|other| other != old).collect();
         if let [first, second, ..] = remaining[..] {
             let (owner, issuer) = (new.owner.clone(), new.issuer.clone());
@@ -111,16 +111,14 @@ impl Batch<'_> {
     /// [`Error::Unknown`].
     pub fn revoke_signing_cert(&mut self, thumbprint: &Thumbprint, now: UnixTime) -> Result<UnixTime, Error> {
         let query = "SELECT revoked FROM signing_certs WHERE thumbprint = ?1";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let found: Option<Option<i64>> = query.query_row([thumbprint.0], |row| row.get(0)).optional()?;
-        match found {
+        match self.transaction.one(query, values![thumbprint.0], |row| time_if_any(row, 0))? {
             None => return Err(Error::Unknown(Kind::SigningCert, thumbprint.to_string())),
-            Some(Some(at)) => return column::time(at),
+            Some(Some(at)) => return Ok(at),
             Some(None) => {}
         }
         self.run(
             "UPDATE signing_certs SET revoked = ?2, revision = ?3 WHERE thumbprint = ?1",
-            params![thumbprint.0, seconds(now), self.revision],
+            values![thumbprint.0, seconds(now), self.revision],
         )?;
         Ok(now)
     }
@@ -141,16 +139,13 @@ impl Batch<'_> {
     fn expect_new_thumbprint(&self, cert: &SigningCert, environment: Environment) -> Result<(), Error> {
         let query = "SELECT thumbprint, owner, environment, revoked FROM signing_certs
              WHERE thumbprint = ?1 OR thumbprint_sha1 = ?2";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let values = params![cert.thumbprint().0, cert.sha1_thumbprint()];
-        let found = query.query_and_then(values, |row| {
+        let values = values![cert.thumbprint().0, cert.sha1_thumbprint()];
+        let found = self.transaction.one(query, values, |row| {
             let thumbprint = Thumbprint(column::bytes(row, 0)?).to_string();
             let holder: String = row.get(1)?;
-            Ok::<_, Error>((thumbprint, holder, column::environment(row, 2)?, time_if_any(row, 3)?))
+            Ok((thumbprint, holder, column::environment(row, 2)?, time_if_any(row, 3)?))
         })?;
-        let Some((id, holder, enrolled_in, revoked)) = found.into_iter().next().transpose()? else {
-            return Ok(());
-        };
+        let Some((id, holder, enrolled_in, revoked)) = found else { return Ok(()) };
         let kind = Kind::SigningCert;
         Err(if enrolled_in != environment {
             Error::OtherEnvironment { kind, id, environment: enrolled_in }
@@ -164,10 +159,8 @@ impl Batch<'_> {
     /// Refuses a key that belongs to another environment, whatever certificate it came in (ENV-2).
     fn expect_key_of(&self, cert: &SigningCert, environment: Environment) -> Result<(), Error> {
         let query = "SELECT environment FROM signing_keys WHERE digest = ?1";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let found =
-            query.query_and_then([sha256(&cert.row().public_key)], |row| column::environment(row, 0))?;
-        match found.into_iter().next().transpose()? {
+        let digest = sha256(&cert.row().public_key);
+        match self.transaction.one(query, values![digest], |row| column::environment(row, 0))? {
             Some(other) if other != environment => Err(Error::OtherEnvironment {
                 kind: Kind::SigningKey,
                 id: cert.thumbprint().to_string(),
@@ -182,10 +175,8 @@ impl Batch<'_> {
         let query = "SELECT thumbprint FROM signing_certs
              WHERE owner = ?1 AND issuer = ?2 AND environment = ?3 AND revoked IS NULL AND not_after >= ?4
              ORDER BY not_after, thumbprint";
-        let mut query = self.transaction.prepare_cached(query)?;
-        let values = params![new.owner.as_str(), new.issuer, new.environment.name(), seconds(now)];
-        let rows = query.query_and_then(values, |row| column::bytes(row, 0).map(Thumbprint))?;
-        rows.collect()
+        let values = values![new.owner.as_str(), new.issuer, new.environment.name(), seconds(now)];
+        self.transaction.all(query, values, |row| column::bytes(row, 0).map(Thumbprint))
     }
 
     fn insert_signing_cert(&self, new: &NewSigningCert, now: UnixTime) -> Result<(), Error> {
@@ -193,14 +184,14 @@ impl Batch<'_> {
         let key_digest = sha256(&row.public_key);
         self.run(
             "INSERT INTO signing_keys (digest, environment) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-            params![key_digest, new.environment.name()],
+            values![key_digest, new.environment.name()],
         )?;
         self.run(
             "INSERT INTO signing_certs
                (thumbprint, thumbprint_sha1, owner, issuer, environment, legacy_sha1, key_kind, public_key,
                 key_digest, not_before, not_after, subject, serial, since, revision)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-            params![
+            values![
                 row.thumbprint.0,
                 row.sha1_thumbprint,
                 new.owner.as_str(),
@@ -220,7 +211,7 @@ impl Batch<'_> {
         )?;
         self.run(
             "INSERT INTO signing_cert_ders (thumbprint, der) VALUES (?1, ?2)",
-            params![row.thumbprint.0, new.der],
+            values![row.thumbprint.0, new.der],
         )?;
         Ok(())
     }
@@ -265,31 +256,31 @@ impl Store {
         filter: &SigningCertFilter,
         page: &Page,
     ) -> Result<Listed<EnrolledSigningCert>, Error> {
-        let mut query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > ?");
+        let mut query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > ?1");
         let after = match page.after.as_str() {
             "" => Vec::new(),
             key => key.parse::<Thumbprint>().map_err(|_| Error::After(key.to_owned()))?.0.to_vec(),
         };
-        let mut values: Vec<Value> = vec![after.into()];
-        if let Some(owner) = &filter.owner {
-            query.push_str(" AND owner = ?");
-            values.push(owner.to_string().into());
+        let (limit, owner) = (page.probe(), filter.owner.as_ref().map(OwnerId::as_str));
+        let environment = filter.environment.map(Environment::name);
+        let mut values: Vec<&dyn Bind> = vec![&after, &limit];
+        if let Some(owner) = &owner {
+            values.push(owner);
+            query.push_str(&format!(" AND owner = ?{}", values.len()));
         }
         if let Some(issuer) = &filter.issuer {
-            query.push_str(" AND issuer = ?");
-            values.push(issuer.clone().into());
+            values.push(issuer);
+            query.push_str(&format!(" AND issuer = ?{}", values.len()));
         }
-        if let Some(environment) = filter.environment {
-            query.push_str(" AND environment = ?");
-            values.push(environment.name().to_owned().into());
+        if let Some(environment) = &environment {
+            values.push(environment);
+            query.push_str(&format!(" AND environment = ?{}", values.len()));
         }
-        query.push_str(" ORDER BY thumbprint LIMIT ?");
-        values.push(page.probe().into());
-        self.read(|connection| {
-            filter.owner.as_ref().map_or(Ok(()), |owner| expect_owner(connection, owner))?;
-            let mut query = connection.prepare_cached(&query)?;
-            let rows = query.query_and_then(params_from_iter(values), listed)?;
-            Ok(page.cut(rows.collect::<Result<_, Error>>()?, |listed| listed.cert.thumbprint().to_string()))
+        query.push_str(" ORDER BY thumbprint LIMIT ?2");
+        self.read(|transaction| {
+            filter.owner.as_ref().map_or(Ok(()), |owner| expect_owner(transaction, owner))?;
+            let certs = transaction.all(&query, &values, listed)?;
+            Ok(page.cut(certs, |listed| listed.cert.thumbprint().to_string()))
         })
     }
 
@@ -299,9 +290,8 @@ impl Store {
     /// [`Error::Unknown`].
     pub fn signing_cert(&self, thumbprint: &Thumbprint) -> Result<EnrolledSigningCert, Error> {
         let query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint = ?1");
-        self.read(|connection| {
-            let mut query = connection.prepare_cached(&query)?;
-            let found = query.query_and_then([thumbprint.0], listed)?.next().transpose()?;
+        self.read(|transaction| {
+            let found = transaction.one(&query, values![thumbprint.0], listed)?;
             found.ok_or_else(|| Error::Unknown(Kind::SigningCert, thumbprint.to_string()))
         })
     }
@@ -311,9 +301,9 @@ impl Store {
     /// # Errors
     /// [`Error::Unknown`].
     pub fn signing_cert_der(&self, thumbprint: &Thumbprint) -> Result<Vec<u8>, Error> {
-        self.read(|connection| {
+        self.read(|transaction| {
             let query = "SELECT der FROM signing_cert_ders WHERE thumbprint = ?1";
-            let der = connection.query_row(query, [thumbprint.0], |row| row.get(0)).optional()?;
+            let der = transaction.one(query, values![thumbprint.0], |row| row.get(0))?;
             der.ok_or_else(|| Error::Unknown(Kind::SigningCert, thumbprint.to_string()))
         })
     }

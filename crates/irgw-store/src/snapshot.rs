@@ -3,16 +3,21 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use irgw_core::{Environment, Grants, Logon, Missing, OwnerId, ProviderId, ServiceName, Thumbprint};
+use irgw_core::{
+    ClientId, Environment, Grants, Logon, Missing, OwnerId, ProviderId, ServiceName, Thumbprint,
+};
 use irgw_m2m::Credential;
+use irgw_oauth::registration::Client;
 use irgw_tls::{Enrolment, IssuerPin};
-use rusqlite::{Connection, Row};
 
 use crate::Error;
-use crate::column::{self, word};
+use crate::column::{self, text, word};
+use crate::registered::{CLIENT_COLUMNS, ClientParts, client};
 use crate::revision::Revision;
+use crate::revocations::Revoked;
 use crate::shards::Shards;
 use crate::signing_certs::{COLUMNS, certificate, legacy_sha1};
+use crate::sql::{Row, Transaction, values};
 
 /// What enrolment says about one environment, at one revision. Never changed: the next one shares what is the same.
 #[derive(Debug, Clone)]
@@ -23,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) signing_certs: Shards<Thumbprint, Entry<Credential>>,
     pub(crate) by_sha1: Shards<[u8; 20], Entry<Credential>>,
     pub(crate) owners: Shards<OwnerId, Arc<OwnerLinks>>,
+    pub(crate) clients: Shards<ClientId, Entry<Client>>,
+    pub(crate) revoked: Revoked,
 }
 
 /// An enrolled credential, or why it may not be used here: kept apart for the audit record.
@@ -58,12 +65,12 @@ pub(crate) struct OwnerLinks {
 }
 
 impl Snapshot {
-    /// Reads everything. `connection` is in a transaction, so that all of it is of one revision.
-    pub(crate) fn load(connection: &Connection, environment: Environment) -> Result<Snapshot, Error> {
+    /// Reads everything. `transaction` is in a transaction, so that all of it is of one revision.
+    pub(crate) fn load(transaction: &Transaction<'_>, environment: Environment) -> Result<Snapshot, Error> {
         let count = |table| {
-            let mut query = connection.prepare(&format!("SELECT count(*) FROM {table}"))?;
-            let count: i64 = query.query_row([], |row| row.get(0))?;
-            Ok::<_, Error>(usize::try_from(count).unwrap_or(0))
+            let query = format!("SELECT count(*) FROM {table}");
+            let count = transaction.one(&query, values![], |row| column::number(row, 0))?;
+            Ok::<_, Error>(count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
         };
         let signing = count("signing_certs")?;
         let mut snapshot = Snapshot {
@@ -73,39 +80,43 @@ impl Snapshot {
             signing_certs: Shards::with_room_for(signing),
             by_sha1: Shards::with_room_for(signing),
             owners: Shards::with_room_for(count("owners")?),
+            clients: Shards::with_room_for(count("clients")?),
+            revoked: Revoked::default(),
         };
-        snapshot.read(connection, Rows::All)?;
+        snapshot.read(transaction, Rows::All)?;
         Ok(snapshot)
     }
 
     /// Reads what changed since this snapshot; the next one. Also in a transaction.
-    pub(crate) fn advance(&self, connection: &Connection) -> Result<(Snapshot, usize), Error> {
+    pub(crate) fn advance(&self, transaction: &Transaction<'_>) -> Result<(Snapshot, usize), Error> {
         let mut next = self.clone();
-        let rows = next.read(connection, Rows::Since(self.revision.value))?;
+        let rows = next.read(transaction, Rows::Since(self.revision.value))?;
         Ok((next, rows))
     }
 
     /// Applies rows; how many.
-    fn read(&mut self, connection: &Connection, rows: Rows) -> Result<usize, Error> {
+    fn read(&mut self, transaction: &Transaction<'_>, rows: Rows) -> Result<usize, Error> {
         let mut names = Names::default();
-        let changed = self.read_client_certs(connection, rows, &mut names)?
-            + self.read_signing_certs(connection, rows)?
-            + self.read_providers_of_owners(connection, rows, &mut names)?
-            + self.read_logons_of_owners(connection, rows)?;
-        self.revision = Revision::current(connection)?;
+        let changed = self.read_client_certs(transaction, rows, &mut names)?
+            + self.read_signing_certs(transaction, rows)?
+            + self.read_providers_of_owners(transaction, rows, &mut names)?
+            + self.read_logons_of_owners(transaction, rows)?
+            + self.read_clients(transaction, rows, &mut names)?
+            + self.revoked.read(transaction, rows)?;
+        self.revision = Revision::current(transaction)?;
         Ok(changed)
     }
 
     fn read_client_certs(
         &mut self,
-        connection: &Connection,
+        transaction: &Transaction<'_>,
         rows: Rows,
         names: &mut Names,
     ) -> Result<usize, Error> {
-        let mut granted = read_grants(connection, rows)?;
+        let mut granted = read_grants(transaction, rows)?;
         let none = Arc::new(Grants::default());
         let query = "SELECT common_name, provider, issuer_pin, exclusive, revision, environment, revoked FROM client_certs";
-        rows.each(connection, query, |row| {
+        rows.each(transaction, query, |row| {
             let common_name: Arc<str> = text(row, 0)?.into();
             let entry = match missing(row, self.environment, [5, 6])? {
                 Some(missing) => Entry::Gone(missing),
@@ -116,7 +127,7 @@ impl Snapshot {
                         provider: names.provider(text(row, 1)?)?,
                         common_name: common_name.clone(),
                         grants: if grants == *none { none.clone() } else { Arc::new(grants) },
-                        issuer_pin: row.get::<_, Option<[u8; 32]>>(2)?.map(IssuerPin::from_bytes),
+                        issuer_pin: row.get::<Option<[u8; 32]>>(2)?.map(IssuerPin::from_bytes),
                         revision: column::number(row, 4)?,
                     }))
                 }
@@ -126,9 +137,9 @@ impl Snapshot {
         })
     }
 
-    fn read_signing_certs(&mut self, connection: &Connection, rows: Rows) -> Result<usize, Error> {
+    fn read_signing_certs(&mut self, transaction: &Transaction<'_>, rows: Rows) -> Result<usize, Error> {
         let query = format!("SELECT {COLUMNS} FROM signing_certs");
-        rows.each(connection, &query, |row| {
+        rows.each(transaction, &query, |row| {
             let (thumbprint, sha1) = (Thumbprint(column::bytes(row, 0)?), column::bytes(row, 1)?);
             let entry = match missing(row, self.environment, [11, 12])? {
                 Some(missing) => Entry::Gone(missing),
@@ -146,13 +157,31 @@ impl Snapshot {
         })
     }
 
-    fn read_providers_of_owners(
+    fn read_clients(
         &mut self,
-        connection: &Connection,
+        transaction: &Transaction<'_>,
         rows: Rows,
         names: &mut Names,
     ) -> Result<usize, Error> {
-        rows.each(connection, "SELECT owner, provider, ended IS NOT NULL FROM acts_for", |row| {
+        let mut parts = ClientParts::read(transaction, rows)?;
+        let query = format!("SELECT {CLIENT_COLUMNS} FROM clients");
+        rows.each(transaction, &query, |row| {
+            let entry = match missing(row, self.environment, [5, 6])? {
+                Some(missing) => Entry::Gone(missing),
+                None => Entry::Held(Arc::new(client(row, names.provider(text(row, 1)?)?, &mut parts)?)),
+            };
+            self.clients.insert(word(row, 0)?, entry);
+            Ok(())
+        })
+    }
+
+    fn read_providers_of_owners(
+        &mut self,
+        transaction: &Transaction<'_>,
+        rows: Rows,
+        names: &mut Names,
+    ) -> Result<usize, Error> {
+        rows.each(transaction, "SELECT owner, provider, ended IS NOT NULL FROM acts_for", |row| {
             let (provider, ended) = (names.provider(text(row, 1)?)?, row.get(2)?);
             let links = self.owners.entry(word(row, 0)?);
             relink(&mut Arc::make_mut(links).providers, provider, ended);
@@ -160,8 +189,8 @@ impl Snapshot {
         })
     }
 
-    fn read_logons_of_owners(&mut self, connection: &Connection, rows: Rows) -> Result<usize, Error> {
-        rows.each(connection, "SELECT owner, logon, ended IS NOT NULL FROM logons", |row| {
+    fn read_logons_of_owners(&mut self, transaction: &Transaction<'_>, rows: Rows) -> Result<usize, Error> {
+        rows.each(transaction, "SELECT owner, logon, ended IS NOT NULL FROM logons", |row| {
             let (logon, ended) = (word(row, 1)?, row.get(2)?);
             let links = self.owners.entry(word(row, 0)?);
             relink(&mut Arc::make_mut(links).logons, logon, ended);
@@ -172,7 +201,7 @@ impl Snapshot {
 
 /// Which rows of a table are read.
 #[derive(Debug, Clone, Copy)]
-enum Rows {
+pub(crate) enum Rows {
     All,
     /// Those changed after this revision.
     Since(u64),
@@ -180,35 +209,32 @@ enum Rows {
 
 impl Rows {
     /// Calls `apply` with each row of a table's `query`; how many there were.
-    fn each(
+    pub(crate) fn each(
         self,
-        connection: &Connection,
+        transaction: &Transaction<'_>,
         query: &str,
-        mut apply: impl FnMut(&Row<'_>) -> Result<(), Error>,
+        apply: impl FnMut(&Row<'_>) -> Result<(), Error>,
     ) -> Result<usize, Error> {
-        let mut query = match self {
-            Rows::All => connection.prepare_cached(query)?,
-            Rows::Since(_) => connection.prepare_cached(&format!("{query} WHERE revision > ?1"))?,
-        };
-        let mut rows = match self {
-            Rows::All => query.query([])?,
-            Rows::Since(revision) => query.query([i64::try_from(revision).unwrap_or(i64::MAX)])?,
-        };
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            apply(row)?;
-            count += 1;
+        match self {
+            Rows::All => transaction.each(query, values![], apply),
+            Rows::Since(revision) => {
+                let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+                transaction.each(&format!("{query} WHERE revision > ?1"), values![revision], apply)
+            }
         }
-        Ok(count)
     }
 }
 
 /// Why a credential may not be used in `environment`, by its columns `environment` and `revoked`.
-fn missing(row: &Row<'_>, environment: Environment, columns: [usize; 2]) -> Result<Option<Missing>, Error> {
+pub(crate) fn missing(
+    row: &Row<'_>,
+    environment: Environment,
+    columns: [usize; 2],
+) -> Result<Option<Missing>, Error> {
     let [of, revoked] = columns;
     Ok(if column::environment(row, of)? != environment {
         Some(Missing::OtherEnvironment)
-    } else if row.get::<_, Option<i64>>(revoked)?.is_some() {
+    } else if row.get::<Option<i64>>(revoked)?.is_some() {
         Some(Missing::Revoked)
     } else {
         None
@@ -216,7 +242,10 @@ fn missing(row: &Row<'_>, environment: Environment, columns: [usize; 2]) -> Resu
 }
 
 /// The granted services by Common Name, for the client certificates that [`Rows`] names.
-fn read_grants(connection: &Connection, rows: Rows) -> Result<HashMap<String, BTreeSet<ServiceName>>, Error> {
+fn read_grants(
+    transaction: &Transaction<'_>,
+    rows: Rows,
+) -> Result<HashMap<String, BTreeSet<ServiceName>>, Error> {
     let query = match rows {
         Rows::All => "SELECT common_name, service FROM client_cert_grants",
         Rows::Since(_) => {
@@ -224,7 +253,7 @@ fn read_grants(connection: &Connection, rows: Rows) -> Result<HashMap<String, BT
         }
     };
     let mut granted: HashMap<String, BTreeSet<ServiceName>> = HashMap::new();
-    rows.each(connection, query, |row| {
+    rows.each(transaction, query, |row| {
         granted.entry(row.get(0)?).or_default().insert(word(row, 1)?);
         Ok(())
     })?;
@@ -242,10 +271,10 @@ fn relink<T: Ord>(links: &mut Vec<T>, other: T, ended: bool) {
 
 /// The names of providers that were read, so that a thousand certificates of one provider share one.
 #[derive(Debug, Default)]
-struct Names(HashSet<ProviderId>);
+pub(crate) struct Names(HashSet<ProviderId>);
 
 impl Names {
-    fn provider(&mut self, name: &str) -> Result<ProviderId, Error> {
+    pub(crate) fn provider(&mut self, name: &str) -> Result<ProviderId, Error> {
         if let Some(known) = self.0.get(name) {
             return Ok(known.clone());
         }
@@ -253,9 +282,4 @@ impl Names {
         self.0.insert(provider.clone());
         Ok(provider)
     }
-}
-
-/// The text in column `index`, where it lies.
-fn text<'a>(row: &'a Row<'_>, index: usize) -> Result<&'a str, Error> {
-    row.get_ref(index)?.as_str().map_err(|error| Error::Corrupt(error.to_string()))
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use irgw_core::{Thumbprint, UnixTime};
-use rusqlite::params;
 
 use crate::column::seconds;
 use crate::digest::sha256;
+use crate::sql::{Turn, values};
 use crate::{Error, Store};
 
 /// Whether a token was spent now or before.
@@ -36,24 +36,27 @@ impl Store {
         expires: UnixTime,
         now: UnixTime,
     ) -> Result<Spent, Error> {
-        self.write(SPEND_PATIENCE, |transaction| {
+        self.write(Turn::Any, SPEND_PATIENCE, |transaction| {
             let insert = "INSERT INTO spent_tokens (credential, jti_digest, expires) VALUES (?1, ?2, ?3)
                  ON CONFLICT DO NOTHING";
-            let values = params![credential.0, sha256(jti.as_bytes()), seconds(expires)];
-            if transaction.prepare_cached(insert)?.execute(values)? == 0 {
+            let values = values![credential.0, sha256(jti.as_bytes()), seconds(expires)];
+            if transaction.execute(insert, values)? == 0 {
                 return Ok(Spent::Again);
             }
             // Two for one, so that the table shrinks again after a burst and no call pays for all of it.
-            let forget = "DELETE FROM spent_tokens WHERE (credential, jti_digest) IN
-                 (SELECT credential, jti_digest FROM spent_tokens WHERE expires < ?1 ORDER BY expires LIMIT 2)";
-            transaction.prepare_cached(forget)?.execute([seconds(now).saturating_sub(KEPT_SECONDS)])?;
+            let forget = format!(
+                "DELETE FROM spent_tokens WHERE (credential, jti_digest) IN
+                 (SELECT credential, jti_digest FROM spent_tokens WHERE expires < ?1 ORDER BY expires LIMIT 2{})",
+                transaction.passing_by()
+            );
+            transaction.execute(&forget, values![seconds(now).saturating_sub(KEPT_SECONDS)])?;
             Ok(Spent::First)
         })
     }
 }
 
-/// How long a spent token is kept beyond its end: no node's clock is that wrong.
-const KEPT_SECONDS: i64 = 3600;
+/// How long what has run out is kept beyond its end: no node's clock is that wrong.
+pub(crate) const KEPT_SECONDS: i64 = 3600;
 
 /// How long a request waits for other writers.
 const SPEND_PATIENCE: Duration = Duration::from_secs(1);

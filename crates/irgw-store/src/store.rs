@@ -1,15 +1,18 @@
 //! The store: how it is opened, changed and read, and batches that happen wholly or not at all.
 
 use std::path::Path;
+#[cfg(feature = "postgres")]
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rusqlite::{Connection, Transaction};
+use std::time::Duration;
 
 use crate::Error;
-use crate::connections::{Connections, PATIENCE, Use};
-use crate::database::{self, Existing, Location};
+use crate::engine::Engine;
+#[cfg(feature = "postgres")]
+use crate::postgres::{Pool, Server};
 use crate::revision::Revision;
+use crate::sql::{Transaction, Turn};
+use crate::sqlite::connections::PATIENCE;
+use crate::sqlite::database::{Existing, Location};
 
 /// The gateway's state.
 ///
@@ -22,7 +25,7 @@ use crate::revision::Revision;
 /// call opens what is there.
 #[derive(Debug)]
 pub struct Store {
-    connections: Arc<Connections>,
+    engine: Engine,
 }
 
 impl Store {
@@ -68,7 +71,29 @@ impl Store {
     }
 
     fn at(location: Location, existing: Existing) -> Result<Store, Error> {
-        Ok(Store { connections: Arc::new(Connections::open(location, existing)?) })
+        Ok(Store { engine: Engine::sqlite(location, existing)? })
+    }
+
+    /// Opens the database on a server, makes our tables when there are none, and brings them to this program's version.
+    ///
+    /// The store keeps a few sessions, and makes new ones when they are lost. While the server is away every call fails
+    /// with [`Error::Unreachable`]; a change that was cut off while it was being committed may have happened.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Foreign`] when the schema holds tables of others, [`Error::Newer`] when a later
+    /// version made ours.
+    #[cfg(feature = "postgres")]
+    pub fn connect(server: &Server) -> Result<Store, Error> {
+        Ok(Store { engine: Engine::Postgres(Arc::new(Pool::open(server, Existing::Prepared)?)) })
+    }
+
+    /// Opens the database on a server, whose tables must be there and of this program's version.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::Older`], and as [`Store::connect`].
+    #[cfg(feature = "postgres")]
+    pub fn connect_existing(server: &Server) -> Result<Store, Error> {
+        Ok(Store { engine: Engine::Postgres(Arc::new(Pool::open(server, Existing::Expected)?)) })
     }
 
     /// Does several things in one transaction: when `work` fails, none of them happened.
@@ -92,18 +117,18 @@ impl Store {
     /// # Errors
     /// What `work` returns, and faults of the database.
     pub fn batch<T>(&self, work: impl FnOnce(&mut Batch<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        self.write(PATIENCE, |transaction| {
+        let mut work = Some(work);
+        self.write(Turn::Alone, PATIENCE, |transaction| {
+            let work = work.take().expect("what begins alone begins once");
             let revision = Revision::begin(transaction)?;
             work(&mut Batch { transaction, revision })
         })
         .inspect(|_| self.settle())
     }
 
-    /// Copies the log into the database as far as its readers allow, so that enrolment does not depend on the log's file.
-    fn settle(&self) {
-        // What is committed is committed: whoever cannot be waited for now is followed by another change.
-        let lent = self.connections.lend(Use::Write, Instant::now() + PATIENCE);
-        let _ = lent.and_then(|connection| database::settle(&connection));
+    /// As [`Engine::settle`].
+    pub(crate) fn settle(&self) {
+        self.engine.settle();
     }
 
     /// The revision of the last change to enrolment: it grows, unless an older copy is put back.
@@ -111,54 +136,48 @@ impl Store {
     /// # Errors
     /// Faults of the database.
     pub fn revision(&self) -> Result<u64, Error> {
-        self.read(|connection| Ok(Revision::current(connection)?.value))
+        self.read(|transaction| Ok(Revision::current(transaction)?.value))
     }
 
-    /// Looks through the whole database for damage: minutes for a large one, so not at every start.
+    /// Looks through the whole database for damage: minutes for a large one, so not at every start. A server looks after
+    /// its own.
     ///
     /// # Errors
     /// [`Error::Corrupt`], with the first thing found.
     pub fn examine(&self) -> Result<(), Error> {
-        self.read(|connection| {
-            let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-            if found != "ok" {
-                return Err(Error::Corrupt(found));
-            }
-            let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
-            match orphans.query([])?.next()? {
-                Some(row) => {
-                    Err(Error::Corrupt(format!("a row of {} refers to none", row.get::<_, String>(0)?)))
-                }
-                None => Ok(()),
-            }
-        })
+        self.engine.examine()
     }
 
-    /// Runs `work` in a transaction that excludes other writers, and commits it when it succeeds. Waits for other writers,
-    /// in this process and others, for `patience` in all.
+    /// As [`Engine::write`].
     pub(crate) fn write<T>(
         &self,
+        turn: Turn,
         patience: Duration,
+        work: impl FnMut(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.engine.write(turn, patience, work)
+    }
+
+    /// As [`Engine::write_together`].
+    pub(crate) fn write_together<T>(
+        &self,
+        turn: Turn,
+        patience: Duration,
+        work: impl FnMut(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.engine.write_together(turn, patience, work)
+    }
+
+    /// As [`Engine::read`].
+    pub(crate) fn read<T>(
+        &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let deadline = Instant::now() + patience;
-        let mut connection = self.connections.lend(Use::Write, deadline)?;
-        connection.busy_timeout(deadline.saturating_duration_since(Instant::now()))?;
-        let transaction = database::begin(&mut connection)?;
-        let value = work(&transaction)?;
-        transaction.commit()?;
-        Ok(value)
+        self.engine.read(work)
     }
 
-    /// Runs `work` over one consistent view of the database.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let mut connection = self.connections.lend(Use::Read, Instant::now() + PATIENCE)?;
-        let transaction = connection.transaction()?;
-        work(&transaction)
-    }
-
-    pub(crate) fn connections(&self) -> &Arc<Connections> {
-        &self.connections
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 }
 

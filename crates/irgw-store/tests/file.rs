@@ -78,9 +78,9 @@ fn mistyped_path_does_not_begin_anew() {
 fn database_of_another_program_or_a_later_version_is_refused() {
     let folder = Folder::new();
     drop(folder.open().unwrap());
-    folder.raw().pragma_update(None, "user_version", 3).unwrap();
+    folder.raw().pragma_update(None, "user_version", 5).unwrap();
     let refused = folder.open().unwrap_err();
-    assert_eq!(refused, Error::Newer { found: 3, known: 2 });
+    assert_eq!(refused, Error::Newer { found: 5, known: 4 });
     assert_eq!(refused.to_string().lines().count(), 1);
 
     let folder = Folder::new();
@@ -325,14 +325,14 @@ fn reader_that_lags_far_behind_reads_everything() {
 fn database_of_an_earlier_version_is_migrated_by_open_alone() {
     let folder = Folder::new();
     let raw = folder.raw();
-    raw.execute_batch(include_str!("../src/schema.sql")).unwrap();
+    raw.execute_batch(include_str!("../src/sqlite/schema.sql")).unwrap();
     raw.execute_batch(
         "UPDATE revision SET value = 7; PRAGMA user_version = 1; PRAGMA application_id = 0x69726777;",
     )
     .unwrap();
     fs::set_permissions(folder.database(), fs::Permissions::from_mode(0o600)).unwrap();
     let refused = Store::open_existing(&folder.database()).unwrap_err();
-    assert_eq!(refused, Error::Older { found: 1, known: 2 });
+    assert_eq!(refused, Error::Older { found: 1, known: 4 });
     assert_eq!(folder.open().unwrap().revision(), Ok(7));
     assert_eq!(Store::open_existing(&folder.database()).unwrap().revision(), Ok(7));
 }

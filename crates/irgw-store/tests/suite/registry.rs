@@ -198,11 +198,10 @@ const LOGONS: [&str; 3] = ["l", "m", "n"];
 pub(crate) fn refreshed_registry_equals_a_fresh_one(fixture: Fixture) {
     let certs: Vec<Cert> = (0..8).map(|_| signing_cert(2028)).collect();
     // A file is slower by its fsyncs; the same statements run in both.
-    let cases = if fixture.folder.is_some() { 8 } else { 48 };
-    let kind = fixture.folder.is_some();
+    let cases = if fixture.another_node().is_some() { 8 } else { 48 };
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&acts(), |acts| {
-        let fixture = if kind { Fixture::in_a_file() } else { Fixture::in_memory() };
+        let fixture = fixture.another();
         let store = &fixture.store;
         furnish(store);
         let registry = load(store);

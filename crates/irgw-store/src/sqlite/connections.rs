@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::Error;
-use crate::database::{Existing, Location};
-use crate::files::Files;
+use crate::sqlite::database::{Existing, Location};
+use crate::sqlite::files::Files;
 
 /// Three connections to one database: see [`Use`].
 ///
@@ -64,7 +64,7 @@ impl Connections {
     /// # Errors
     /// [`Error::Busy`] at the deadline, [`Error::Replaced`] when what uses files that are gone has not ended by then,
     /// and what opening the database may fail with.
-    pub(crate) fn lend(&self, what: Use, deadline: Instant) -> Result<Lent<'_>, Error> {
+    pub(crate) fn lend(self: &Arc<Self>, what: Use, deadline: Instant) -> Result<Lent, Error> {
         let mut desk = self.desk();
         loop {
             match self.try_lend(&mut desk, what) {
@@ -86,7 +86,7 @@ impl Connections {
     }
 
     /// Lends a connection that is there; `None`: it is not, or nothing may be lent before what is lent has come back.
-    fn try_lend(&self, desk: &mut Desk, what: Use) -> Result<Option<Lent<'_>>, Error> {
+    fn try_lend(self: &Arc<Self>, desk: &mut Desk, what: Use) -> Result<Option<Lent>, Error> {
         if desk.lent > 0 && desk.place(what).is_none() {
             return Ok(None);
         }
@@ -99,7 +99,7 @@ impl Connections {
         }
         let Some(connection) = desk.place(what).take() else { return Ok(None) };
         desk.lent += 1;
-        Ok(Some(Lent { from: self, what, generation: desk.generation, connection: Some(connection) }))
+        Ok(Some(Lent { from: self.clone(), what, generation: desk.generation, connection: Some(connection) }))
     }
 
     fn waiting(&self, what: Use) -> &Condvar {
@@ -183,21 +183,27 @@ impl Desk {
 }
 
 /// A connection that one thread has. It goes back when this is dropped.
-pub(crate) struct Lent<'a> {
-    from: &'a Connections,
+pub(crate) struct Lent {
+    from: Arc<Connections>,
     what: Use,
     generation: u64,
     connection: Option<Connection>,
 }
 
-impl Lent<'_> {
+impl Lent {
     /// How often the connections had been opened when this one was: another number, another connection.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 }
 
-impl Deref for Lent<'_> {
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.from.fmt(f)
+    }
+}
+
+impl Deref for Lent {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
@@ -205,13 +211,13 @@ impl Deref for Lent<'_> {
     }
 }
 
-impl DerefMut for Lent<'_> {
+impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("it is there until this is dropped")
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
         let mut desk = self.from.desk();
         *desk.place(self.what) = self.connection.take();
