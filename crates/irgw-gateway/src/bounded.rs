@@ -12,6 +12,19 @@ pub(crate) enum Readers {
     Anybody,
     /// Nobody (A20).
     Nobody,
+    /// Whom an access list names: its mask shows as the group's bits (acl(5)), as on a credential of systemd's.
+    ListedUsers,
+}
+
+impl Readers {
+    /// The permission bits that open a file to others than these.
+    fn forbidden(self) -> u32 {
+        match self {
+            Readers::Anybody => 0,
+            Readers::Nobody => 0o077,
+            Readers::ListedUsers => 0o037,
+        }
+    }
 }
 
 /// Reads a whole file. Size and mode are those of what is read, whatever its name comes to mean meanwhile.
@@ -20,12 +33,15 @@ pub(crate) enum Readers {
 /// When it cannot be read, is larger than `limit_bytes`, or is open to others than `readers`; the text has no path.
 pub(crate) fn read(path: &Path, limit_bytes: u64, readers: Readers) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
-    let mode = file.metadata()?.mode() & 0o777;
-    if readers == Readers::Nobody && mode & 0o077 != 0 {
+    let metadata = file.metadata()?;
+    let mode = metadata.mode() & 0o777;
+    if mode & readers.forbidden() != 0 {
         let told = format!("others may read it (mode {mode:04o}); run: chmod 600 {}", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, told));
     }
-    let mut bytes = Vec::new();
+    // Room for all of it first: a buffer that grows leaves copies of a secret behind.
+    let room = metadata.len().min(limit_bytes).saturating_add(1);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     file.take(limit_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(io::Error::new(

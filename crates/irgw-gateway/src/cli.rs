@@ -11,9 +11,15 @@ use tracing_subscriber::fmt::time::UtcTime;
 use crate::SystemClock;
 use crate::commands::audit::AuditArgs;
 use crate::commands::cert::CertArgs;
+use crate::commands::client::ClientArgs;
 use crate::commands::credential::CredentialArgs;
+use crate::commands::customer::CustomerArgs;
+use crate::commands::delivery::DeliveryArgs;
+use crate::commands::key::KeyArgs;
 use crate::commands::m2m::M2mArgs;
+use crate::commands::oauth::OauthArgs;
 use crate::commands::provider::ProviderArgs;
+use crate::commands::receive::ReceiveArgs;
 use crate::commands::run::{DevArgs, ServeArgs};
 use crate::commands::{self, CommandError};
 
@@ -47,8 +53,20 @@ enum Command {
     Provider(ProviderArgs),
     /// Enrol, list, revoke and renew client-certificate names and signing certificates
     Credential(CredentialArgs),
+    /// Register OAuth clients, change their secrets, disable them
+    Client(ClientArgs),
+    /// Add and disable customers, see and end what they allowed
+    Customer(CustomerArgs),
+    /// Make, announce and rotate keys: for access tokens, SSH and OpenPGP
+    Key(KeyArgs),
+    /// Have file sets delivered to providers, see how far they are
+    Delivery(DeliveryArgs),
     /// Sign, verify and explain client-signed JWTs
     M2m(M2mArgs),
+    /// Log a customer in, and renew, ask about and give back the tokens (OAuth 2.0)
+    Oauth(OauthArgs),
+    /// Receive what the gateway delivers, at the provider's end: file server, whole sets, status
+    Receive(ReceiveArgs),
     /// Say what the gateway would make of a client certificate
     Cert(CertArgs),
     /// Verify the audit log
@@ -94,7 +112,25 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
             let (store, environment) = args.place.store()?;
             commands::credential::run(args, &store, environment, &services, now, out)
         }
+        Command::Client(args) => {
+            let (store, environment) = args.place.store()?;
+            commands::client::run(args, &store, environment, now, out)
+        }
+        Command::Customer(args) => {
+            args.expect_no_terminal()?;
+            let store = args.place.store()?.0;
+            let vault = || args.place.vault(&store);
+            commands::customer::run(args, &store, vault, &mut io::stdin().lock(), now, out)
+        }
+        Command::Key(args) => commands::key::run(args, now, out),
+        Command::Delivery(args) => {
+            let (store, _) = args.place.store()?;
+            let spool = || args.place.files().map(|files| files.spool.value);
+            commands::delivery::run(args, &store, spool, now, out)
+        }
         Command::M2m(args) => commands::m2m::run(args, now, out),
+        Command::Oauth(args) => commands::oauth::run(args, &mut io::stdin().lock(), out),
+        Command::Receive(args) => commands::receive::run(args, &SystemClock, out),
         Command::Cert(args) => commands::cert::run(args, now, out),
         Command::Audit(args) => commands::audit::run(args, out),
         Command::Completions { shell } => {
@@ -107,7 +143,11 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
 }
 
 fn log_to_stderr(cli: &Cli) {
-    let serves = matches!(cli.command, Command::Dev(_) | Command::Serve(_));
+    let serves = match &cli.command {
+        Command::Dev(_) | Command::Serve(_) => true,
+        Command::Receive(args) => args.goes_on(),
+        _ => false,
+    };
     let usual = if serves { "info" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let builder = tracing_subscriber::fmt()

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use irgw_core::{Authenticator, Channel, Clock, UnixTime};
 use irgw_m2m::M2m;
-use irgw_store::{Event, Follower, Registry, Spent, Store};
+use irgw_oauth::Bearer;
+use irgw_store::{Event, Follower, Registry, Spent, Store, TokenKeys};
 use irgw_tls::ClientCert;
 use irgw_tls::server::Server;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -19,7 +20,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::allow_list::IpAllow;
 use crate::audit::AuditLog;
-use crate::config::{ClientCertificates, Config, Problem};
+use crate::authorization::Authorization;
+use crate::clock_watch::ClockWatch;
+use crate::config::{ClientCertificates, Config, ListenerConfig, Problem};
 use crate::crowd::Crowd;
 use crate::handle::{Desk, causes};
 use crate::identity::IdentityTokens;
@@ -28,11 +31,16 @@ use crate::life::Phase;
 use crate::listen::Listener;
 use crate::material;
 use crate::metrics::Metrics;
+use crate::oauth::OAuth;
 use crate::operator::Operator;
+use crate::own_files::OwnFiles;
 use crate::policy::{Door, Policy, SingleUse, SpentTokens};
+use crate::private_files;
 use crate::reload::Reload;
 use crate::request_id::RequestIds;
 use crate::throttle::Throttle;
+use crate::transfer::keys::{KeyFiles, TransferKeys};
+use crate::transfer::{Dispatcher, Fetcher};
 use crate::trust_files::TrustFiles;
 use crate::upstream::{Connector, Upstream, UpstreamTimes};
 
@@ -44,6 +52,8 @@ pub struct Gateway {
     connections: TaskTracker,
     helpers: Vec<JoinHandle<()>>,
     follower: Option<Follower>,
+    issuer: Option<String>,
+    transfer_keys: Option<watch::Receiver<Arc<TransferKeys>>>,
     desk: Arc<Desk>,
 }
 
@@ -80,8 +90,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new());
         let trust_files = TrustFiles::read(&config.roots, clock.now())?;
         let trust = trust_files.trust().clone();
-        let store = Store::open(&config.store.value).map_err(|error| config.store.problem(causes(&error)))?;
-        let store = Arc::new(store);
+        let store = Arc::new(material::store(&config)?);
         let registry = Registry::load(&store, config.environment);
         let registry = registry.map_err(|error| config.store.problem(causes(&error)))?;
 
@@ -101,23 +110,69 @@ impl Gateway {
         }
         let operator = match &config.operator {
             Some(operator) => {
-                let token = material::operator_token(&operator.token_file)?;
                 let socket = TcpListener::bind(operator.listen.value).await;
                 let socket = socket
                     .map_err(|error| operator.listen.problem(cannot_listen(operator.listen.value, &error)))?;
-                Some((socket, token))
+                Some(socket)
             }
             None => None,
         };
 
-        let desk = Arc::new(desk(&config, &store, &registry, clock.clone(), metrics.clone())?);
+        let own = OwnFiles::read(&config.identity, config.operator.as_ref(), config.environment)?;
+        let operator_token = own.operator_token();
+        let identity = own.identity().clone();
+        let transfer = config.files.as_ref().map(KeyFiles::read).transpose()?;
+        let transfer_keys = transfer.as_ref().map(KeyFiles::in_force);
+        let now = clock.now();
+        let authorization = match (&config.oauth, issuer(&config, &bound)) {
+            (Some(oauth), Some(issuer)) => {
+                Some(Authorization::open(&config, oauth, issuer, &store, &registry, now)?)
+            }
+            _ => None,
+        };
+        let issuer =
+            authorization.as_ref().map(|authorization| authorization.bearer.tokens.issuer().to_owned());
+        let keys = authorization.as_ref().map(|authorization| authorization.keys.clone());
+        let mut helpers = Vec::new();
+        let authorization = authorization.map(|authorization| {
+            let rotation = authorization.rotation.run(clock.clone(), metrics.clone());
+            helpers.push(tokio::spawn(rotation));
+            (authorization.oauth, authorization.bearer)
+        });
+        let parts = Parts { authorization, identity, clock: clock.clone(), metrics: metrics.clone() };
+        let clock_watch = ClockWatch::since_last_write(&config.audit.value);
+        let desk = Arc::new(desk(&config, &store, &registry, parts)?);
         let (changed, changes) = watch::channel(());
-        let follower = follow(&store, &registry, &desk, changed.clone())
+        let follower = follow(&store, &registry, &desk, keys, changed.clone())
             .map_err(|error| config.store.problem(causes(&error)))?;
         let (phase, phases) = watch::channel(Phase::Serving);
+        if let (Some(files), Some(keys)) = (&config.files, &transfer_keys) {
+            private_files::make_directory(&files.spool.value).map_err(|error| files.spool.problem(error))?;
+            let dispatcher = Dispatcher {
+                store: store.clone(),
+                keys: keys.clone(),
+                config: files.delivery.clone(),
+                spool: files.spool.value.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                audit: desk.audit.clone(),
+                breakers: Mutex::default(),
+            };
+            helpers.push(tokio::spawn(Arc::new(dispatcher).run(phases.clone())));
+            if let Some(received) = &files.received {
+                let fetcher = Fetcher {
+                    store: store.clone(),
+                    keys: keys.clone(),
+                    every: files.fetch_every,
+                    received: received.value.clone(),
+                    clock: clock.clone(),
+                    metrics: metrics.clone(),
+                };
+                helpers.push(tokio::spawn(fetcher.run(phases.clone())));
+            }
+        }
         let connections = TaskTracker::new();
         let mut addresses = Vec::new();
-        let mut helpers = Vec::new();
         let mut identities = Vec::new();
         for (listener, files, tls, socket) in bound {
             addresses.push((listener.channel, local(&socket, listener.listen.value)));
@@ -134,11 +189,12 @@ impl Gateway {
             };
             helpers.push(tokio::spawn(Arc::new(listener).run(socket, connections.clone())));
         }
-        let reload = Reload { identities, trust: trust_files, clock, metrics, changed };
+        let reload =
+            Reload { identities, trust: trust_files, own, transfer, clock, clock_watch, metrics, changed };
         helpers.push(tokio::spawn(reload.run()));
         let mut operator_address = None;
-        if let (Some((socket, token)), Some(operator)) = (operator, &config.operator) {
-            operator_address = Some(local(&socket, operator.listen.value));
+        if let (Some(socket), Some(token), Some(config)) = (operator, operator_token, &config.operator) {
+            operator_address = Some(local(&socket, config.listen.value));
             helpers.push(tokio::spawn(Arc::new(Operator::new(desk.clone(), token, phases)).run(socket)));
         }
         Ok(Gateway {
@@ -148,6 +204,8 @@ impl Gateway {
             connections,
             helpers,
             follower: Some(follower),
+            issuer,
+            transfer_keys,
             desk,
         })
     }
@@ -160,6 +218,21 @@ impl Gateway {
     /// The bound operator's listener.
     pub fn operator_address(&self) -> Option<SocketAddr> {
         self.operator
+    }
+
+    /// The root of the authorization server's URLs, where one is served.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The keys of file transfer in force, now and later; `None` without `[files]` in the configuration.
+    pub fn transfer_keys(&self) -> Option<watch::Receiver<Arc<TransferKeys>>> {
+        self.transfer_keys.clone()
+    }
+
+    /// What signs the identity tokens.
+    pub(crate) fn identity(&self) -> &Arc<IdentityTokens> {
+        &self.desk.identity
     }
 
     /// Accepts nothing more, answers what is under way within the configured time, and writes the audit log out.
@@ -201,6 +274,21 @@ impl Drop for Gateway {
     }
 }
 
+/// The root of the authorization server's URLs: as configured, or at the first desktop listener.
+fn issuer(config: &Config, bound: &[Bound]) -> Option<String> {
+    let configured = config.oauth.as_ref().and_then(|oauth| oauth.issuer.clone());
+    configured.or_else(|| {
+        let (listener, _, _, socket) =
+            bound.iter().find(|(listener, ..)| listener.channel == Channel::Desktop)?;
+        let host = listener.hosts.first().map_or("localhost", String::as_str);
+        let port = local(socket, listener.listen.value).port();
+        Some(format!("https://{host}:{port}/gateway3/oauth/"))
+    })
+}
+
+/// A listener that is bound, and does not accept yet.
+type Bound = (ListenerConfig, IdentityFiles, Arc<Server>, TcpListener);
+
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
     format!("cannot listen on {address}: {error}; another process may have the port: choose another")
 }
@@ -209,13 +297,25 @@ fn local(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
 }
 
+/// What the desk is given ready-made.
+struct Parts {
+    authorization: Option<(OAuth, Arc<Bearer>)>,
+    identity: Arc<IdentityTokens>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
 fn desk(
     config: &Config,
     store: &Arc<Store>,
     registry: &Arc<Registry>,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    parts: Parts,
 ) -> Result<Desk, Problem> {
+    let Parts { authorization, identity, clock, metrics } = parts;
+    let (oauth, bearer) = match authorization {
+        Some((oauth, bearer)) => (Some(oauth), Some(bearer as Arc<dyn Authenticator>)),
+        None => (None, None),
+    };
     let limits = config.limits.clone();
     let times = UpstreamTimes { connect: limits.connect, answer: limits.answer, idle: UPSTREAM_IDLE };
     let mut upstreams = HashMap::new();
@@ -237,8 +337,7 @@ fn desk(
         },
     );
     let throttle = Throttle::new(limits.requests_per_second, limits.burst, limits.requests_under_way);
-    let policy = Policy::new(m2m, config.m2m.reuse, None, registry.clone(), throttle);
-    let key = material::identity_key(&config.identity.key)?;
+    let policy = Policy::new(m2m, config.m2m.reuse, bearer, registry.clone(), throttle);
     let audit = AuditLog::open(&config.audit.value, material::audit_key_or_new(config)?);
     let audit = audit.map_err(|error| {
         config.audit.problem(format_args!("cannot write {}: {error}", config.audit.value.display()))
@@ -250,16 +349,17 @@ fn desk(
         services: config.services.clone(),
         upstreams,
         policy,
+        oauth,
         spent: Arc::new(StoredTokens {
             store: store.clone(),
             skew: config.m2m.skew,
             turns: Semaphore::new(SPENDING),
         }),
         registry: registry.clone(),
-        identity: IdentityTokens::new(key, &config.identity, config.environment),
+        identity,
         identity_header: config.identity.header.clone(),
         forward_headers: config.forward_headers.clone(),
-        audit,
+        audit: Arc::new(audit),
         metrics,
         request_ids: RequestIds::new(random()?),
         limits,
@@ -275,11 +375,7 @@ fn random() -> Result<u64, Problem> {
 }
 
 /// The address first: it is the cheaper question.
-fn door(
-    listener: &crate::config::ListenerConfig,
-    registry: &Arc<Registry>,
-    trust: &Arc<irgw_tls::ClientTrust>,
-) -> Door {
+fn door(listener: &ListenerConfig, registry: &Arc<Registry>, trust: &Arc<irgw_tls::ClientTrust>) -> Door {
     let mut authenticators: Vec<Arc<dyn Authenticator>> = Vec::new();
     if let Some(networks) = &listener.allow {
         authenticators.push(Arc::new(IpAllow::new(networks.clone())));
@@ -295,13 +391,21 @@ fn follow(
     store: &Store,
     registry: &Arc<Registry>,
     desk: &Arc<Desk>,
+    keys: Option<Arc<TokenKeys>>,
     changed: watch::Sender<()>,
 ) -> Result<Follower, irgw_store::Error> {
     const ALARM: &str = "registry";
+    const KEYS_ALARM: &str = "keys of access tokens";
     let desk = desk.clone();
     Follower::spawn(store, registry.clone(), Follower::INTERVAL, move |event| match event {
         Event::Changed(refreshed) => {
             desk.identity.forget();
+            if let Some(Err(error)) = keys.as_ref().map(|keys| keys.refresh(desk.clock.now())) {
+                desk.metrics.raise(KEYS_ALARM);
+                tracing::error!(error = causes(&error), "the keys of access tokens cannot be opened");
+            } else {
+                desk.metrics.clear(KEYS_ALARM);
+            }
             changed.send_replace(());
             tracing::info!(?refreshed, "enrolment changed");
         }

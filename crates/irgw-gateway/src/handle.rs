@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use irgw_core::{Clock, Credential, Decision, Environment, Peer, Presented, Record, Rule, Scheme};
+use irgw_core::{Channel, Clock, Credential, Decision, Environment, Peer, Presented, Record, Rule};
 use irgw_store::Registry;
 use irgw_tls::VerifiedCert;
 
@@ -19,10 +19,12 @@ use crate::NormalPath;
 use crate::audit::AuditLog;
 use crate::body::{BodyError, RequestBody, ResponseBody};
 use crate::config::{Limits, ReasonHeader};
+use crate::entry::Entry;
 use crate::identity::IdentityTokens;
 use crate::life::Cut;
 use crate::metrics::Metrics;
-use crate::policy::{Admitted, Door, Permit, Policy, SpentTokens};
+use crate::oauth::OAuth;
+use crate::policy::{Door, Permit, Policy, SpentTokens};
 use crate::refusal::{REASON_HEADER, Refusal, Told};
 use crate::services::{AsksStatus, Route, ServiceTable, StatusAnswer};
 use crate::throttle::{Payer, Turn};
@@ -46,12 +48,13 @@ pub(crate) struct Desk {
     pub(crate) services: ServiceTable,
     pub(crate) upstreams: std::collections::HashMap<String, Upstream>,
     pub(crate) policy: Policy,
+    pub(crate) oauth: Option<OAuth>,
     pub(crate) spent: Arc<dyn SpentTokens>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) identity: IdentityTokens,
+    pub(crate) identity: Arc<IdentityTokens>,
     pub(crate) identity_header: HeaderName,
     pub(crate) forward_headers: Vec<HeaderName>,
-    pub(crate) audit: AuditLog,
+    pub(crate) audit: Arc<AuditLog>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
     pub(crate) limits: Limits,
@@ -95,10 +98,6 @@ impl Desk {
                 let refusal = self.charge_stranger(&entry, refusal);
                 entry.refuse(&refusal);
                 let mut response = refusal.answer().map(ResponseBody::from);
-                if self.reason_header == ReasonHeader::Shown {
-                    let reason = HeaderValue::from_static(refusal.rule.id());
-                    response.headers_mut().insert(REASON_HEADER, reason);
-                }
                 if refusal.told == Told::BadRequest && head.version != Version::HTTP_2 {
                     // What follows on the connection may be the rest of what could not be read (D01).
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -106,6 +105,10 @@ impl Desk {
                 response
             }
         };
+        // The authorization server's refusals too, which are answers in its own words.
+        if let Some(rule) = entry.record.reason.filter(|_| self.reason_header == ReasonHeader::Shown) {
+            response.headers_mut().insert(REASON_HEADER, HeaderValue::from_static(rule.id()));
+        }
         let id = HeaderValue::from_str(&entry.record.request_id).expect("request ids are hex digits");
         response.headers_mut().insert(REQUEST_ID, id);
         if self.environment == Environment::Mock {
@@ -147,6 +150,12 @@ impl Desk {
         entry.entered(&entered);
         let turn = self.policy.charge(entered.payer())?;
         right_host(visit, &host)?;
+        let oauth = self.oauth.as_ref().filter(|_| visit.peer.origin.channel == Channel::Desktop);
+        if let Some((oauth, endpoint)) =
+            oauth.and_then(|oauth| Some((oauth, oauth.endpoint(head.uri.path())?)))
+        {
+            return oauth.answer(endpoint, head, body, (&self.limits, &self.clock), turn, entry).await;
+        }
         let route = self
             .services
             .find(visit.peer.origin.channel, &path)
@@ -326,69 +335,6 @@ fn failed(error: SendError) -> Refusal {
         _ => Told::BadGateway,
     };
     Refusal::new(Rule::Gw3, told, error)
-}
-
-/// The audit record of a request under way; written once, also when the request is abandoned.
-struct Entry<'a> {
-    desk: &'a Desk,
-    visit: &'a Visit,
-    record: Record,
-    began: Instant,
-    /// Its caller was charged, or refused for want of credit.
-    charged: bool,
-    finished: bool,
-}
-
-impl<'a> Entry<'a> {
-    fn new(desk: &'a Desk, visit: &'a Visit) -> Entry<'a> {
-        let record = Record::new(desk.clock.since_epoch(), visit.peer.origin, desk.request_ids.next());
-        Entry { desk, visit, record, began: Instant::now(), charged: false, finished: false }
-    }
-
-    fn entered(&mut self, entered: &crate::policy::Entered) {
-        self.charged = true;
-        self.record.provider = entered.provider().cloned();
-        self.record.mechanism = entered.provider().map(|_| Scheme::ClientCert);
-    }
-
-    fn admitted(&mut self, admitted: &Admitted) {
-        self.record.identify(admitted.principal());
-    }
-
-    fn refuse(&mut self, refusal: &Refusal) {
-        // What the caller did wrong while its body was being forwarded is no failure of the backing service.
-        if self.record.decision != Decision::Failed || refusal.told.blames_the_caller() {
-            self.record.decision = Decision::Refused;
-        }
-        self.record.reason = Some(refusal.rule);
-        self.record.facts.extend(refusal.facts.iter().cloned());
-        self.record.cause = Some(causes(&*refusal.cause));
-    }
-
-    fn finish(mut self, status: StatusCode) {
-        self.record.status = Some(status.as_u16());
-        self.write();
-    }
-
-    fn write(&mut self) {
-        self.finished = true;
-        self.record.duration = self.began.elapsed();
-        self.desk.metrics.count(&self.record);
-        self.desk.audit.record(&self.record);
-    }
-}
-
-impl Drop for Entry<'_> {
-    fn drop(&mut self) {
-        if !self.finished {
-            let cut = self.visit.cut.get();
-            self.record.reason = Some(cut.map_or(Rule::Gw3, |cut| cut.rule()));
-            let cause = cut.map(Cut::to_string);
-            self.record.cause =
-                Some(cause.unwrap_or_else(|| "the caller went away before the answer".into()));
-            self.write();
-        }
-    }
 }
 
 /// An error and its sources in one line.

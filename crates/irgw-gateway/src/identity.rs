@@ -1,7 +1,7 @@
 //! The identity that a backing service sees: one signed token per distinct identity and service, reused (GW-3).
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -9,6 +9,7 @@ use irgw_core::{Environment, Principal, ServiceName, UnixTime};
 use irgw_m2m::identity::{Identity, IdentityKey, Jwks};
 
 use crate::config::IdentityConfig;
+use crate::identity_keys::IdentityKeys;
 
 /// Tokens kept at most for one service; beyond that all are signed anew.
 const LIMIT: usize = 10_000;
@@ -16,7 +17,7 @@ const LIMIT: usize = 10_000;
 /// Signs identity tokens and keeps each for half its life.
 #[derive(Debug)]
 pub(crate) struct IdentityTokens {
-    key: IdentityKey,
+    keys: RwLock<IdentityKeys>,
     issuer: String,
     lifetime: Duration,
     environment: Environment,
@@ -32,10 +33,14 @@ struct Signed {
 
 impl IdentityTokens {
     /// Signs with `key` as `config` says.
-    pub(crate) fn new(key: IdentityKey, config: &IdentityConfig, environment: Environment) -> IdentityTokens {
+    pub(crate) fn new(
+        key: Arc<IdentityKey>,
+        config: &IdentityConfig,
+        environment: Environment,
+    ) -> IdentityTokens {
         let IdentityConfig { issuer, lifetime, .. } = config;
         IdentityTokens {
-            key,
+            keys: RwLock::new(IdentityKeys::new(key, *lifetime)),
             issuer: issuer.clone(),
             lifetime: *lifetime,
             environment,
@@ -62,7 +67,8 @@ impl IdentityTokens {
         }
         let Self { issuer, environment, lifetime, .. } = self;
         let identity = Identity::of(principal, issuer, audience.as_str(), *environment, now, *lifetime);
-        let token = irgw_m2m::identity::sign(&identity, &self.key)?;
+        let key = self.keys.read().unwrap_or_else(PoisonError::into_inner).signing().clone();
+        let token = irgw_m2m::identity::sign(&identity, &key)?;
         let value = HeaderValue::from_str(&token).expect("a compact JWS is visible ASCII");
         let renew = now.as_secs().saturating_add(lifetime.as_secs() / 2);
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
@@ -85,8 +91,22 @@ impl IdentityTokens {
         self.tokens.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The public keys, as a JWK set (RFC 7517 §5).
-    pub(crate) fn jwks(&self) -> String {
-        Jwks::of([self.key.public()]).to_json()
+    /// Publishes `key`, which signs after a while.
+    pub(crate) fn announce(&self, key: Arc<IdentityKey>, now: UnixTime) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).announce(key, now);
+    }
+
+    /// Lets the key that was announced sign, when it is time.
+    pub(crate) fn turn(&self, now: UnixTime) {
+        let turned = self.keys.write().unwrap_or_else(PoisonError::into_inner).turn(now);
+        if turned {
+            tracing::info!("another key signs identity tokens");
+            self.forget();
+        }
+    }
+
+    /// The public keys.
+    pub(crate) fn published(&self) -> Jwks {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).published()
     }
 }

@@ -4,15 +4,20 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use irgw_core::{Rule, Secret, Thumbprint, UnixTime};
 use irgw_m2m::identity::IdentityKey;
+use irgw_oauth::vault::Vault;
+use irgw_store::{Database, Store};
 use irgw_tls::client::{Client, ServerRoots};
 use irgw_tls::{ApprovedRoot, ClientTrust, Crl, ServerIdentity};
 
 use crate::SealKey;
 use crate::bounded::{self, Readers};
 use crate::config::{Config, ListenerConfig, Located, Problem, RootConfig, RootSource};
+use crate::handle::causes;
+use crate::operator::OperatorToken;
 use crate::trust_files::TrustFiles;
 
 /// A file may not be larger: nothing that is configured is.
@@ -57,9 +62,9 @@ pub(crate) fn lists(file: &Located<PathBuf>, trust: &ClientTrust) -> Result<Vec<
 ///
 /// # Errors
 /// A problem with the setting that names the file.
-pub fn identity_key(file: &Located<PathBuf>) -> Result<IdentityKey, Problem> {
+pub(crate) fn identity_key(file: &Located<PathBuf>) -> Result<Arc<IdentityKey>, Problem> {
     let pem = Secret::new(read_private(file)?);
-    IdentityKey::from_pem(pem.expose()).map_err(|error| file.problem(said(&error)))
+    IdentityKey::from_pem(pem.expose()).map(Arc::new).map_err(|error| file.problem(said(&error)))
 }
 
 /// Reads the key that seals the audit log (GW-6): 64 hex digits.
@@ -67,16 +72,7 @@ pub fn identity_key(file: &Located<PathBuf>) -> Result<IdentityKey, Problem> {
 /// # Errors
 /// A problem with the setting that names the file.
 pub fn audit_key(file: &Located<PathBuf>) -> Result<SealKey, Problem> {
-    let text = Secret::new(read_private(file)?);
-    let digits = text.expose().trim_ascii();
-    let key = str::from_utf8(digits).ok().filter(|digits| digits.len() == 64);
-    match key.and_then(|digits| digits.parse().ok()) {
-        Some(Thumbprint(bytes)) => Ok(SealKey::new(&bytes)),
-        None => Err(file.problem(format_args!(
-            "{} is no key; 64 hex digits are allowed: openssl rand -hex 32",
-            file.value.display()
-        ))),
-    }
+    Ok(SealKey::new(key_bytes(file)?.expose()))
 }
 
 /// The same; makes the key where there is no log yet that another one sealed.
@@ -85,9 +81,87 @@ pub fn audit_key(file: &Located<PathBuf>) -> Result<SealKey, Problem> {
 /// As [`audit_key`], and when the file cannot be written.
 pub fn audit_key_or_new(config: &Config) -> Result<SealKey, Problem> {
     let (file, log) = (&config.audit_key, &config.audit);
-    if !missing_audit_key(config)? {
-        return audit_key(file);
+    if missing_audit_key(config)? {
+        make_key(file)?;
+        tracing::info!(key = %file.value.display(), log = %log.value.display(), "made the key that seals the audit log");
     }
+    audit_key(file)
+}
+
+/// What the store is opened by, with its password if a file holds one.
+///
+/// # Errors
+/// A problem with the setting that names the file.
+pub(crate) fn database(config: &Config) -> Result<Database, Problem> {
+    let database = config.store.value.clone();
+    match (&config.store_password, database) {
+        #[cfg(feature = "postgres")]
+        (Some(file), Database::Server(server)) => {
+            let text = String::from_utf8(read_private(file)?);
+            let text = Secret::new(text.map_err(|_| file.problem("the password is not text"))?);
+            let password = text.expose().trim_end_matches(['\r', '\n']);
+            if password.is_empty() || password.contains(['\r', '\n', '\0']) {
+                return Err(file.problem("the password is one line, and not an empty one"));
+            }
+            if server.has_password() {
+                return Err(file.problem("there is a password in store.url too; leave one of them out"));
+            }
+            Ok(Database::Server(server.with_password(&Secret::new(password.to_owned()))))
+        }
+        (_, database) => Ok(database),
+    }
+}
+
+/// Opens the store, and makes it when there is none.
+///
+/// # Errors
+/// A problem with the setting that names it.
+pub(crate) fn store(config: &Config) -> Result<Store, Problem> {
+    database(config)?.open().map_err(|error| config.store.problem(causes(&error)))
+}
+
+/// Reads the key that seals secrets in the store (C29): 64 hex digits.
+///
+/// # Errors
+/// A problem with the setting that names the file.
+pub fn vault(file: &Located<PathBuf>) -> Result<Vault, Problem> {
+    Ok(Vault::new(key_bytes(file)?.expose()))
+}
+
+/// The same; makes the key where the store holds nothing yet that another one sealed.
+///
+/// # Errors
+/// As [`vault`], when the file cannot be written, and when the store cannot be asked.
+pub fn vault_or_new(file: &Located<PathBuf>, store: &Store) -> Result<Vault, Problem> {
+    if !file.value.exists() {
+        if store.holds_sealed().map_err(Problem::general)? {
+            return Err(file.problem(format_args!(
+                "{} is missing, and keys in the store were sealed with it; put it back",
+                file.value.display()
+            )));
+        }
+        make_key(file)?;
+        tracing::info!(key = %file.value.display(), "made the key that seals secrets in the store");
+    }
+    vault(file)
+}
+
+/// Reads a key of 64 hex digits.
+fn key_bytes(file: &Located<PathBuf>) -> Result<Secret<[u8; 32]>, Problem> {
+    let text = Secret::new(read_private(file)?);
+    let digits = text.expose().trim_ascii();
+    let key = str::from_utf8(digits).ok().filter(|digits| digits.len() == 64);
+    match key.and_then(|digits| digits.parse().ok()) {
+        Some(Thumbprint(bytes)) => Ok(Secret::new(bytes)),
+        None => Err(file.problem(format_args!(
+            "{} is no key; 64 hex digits are allowed: openssl rand -hex 32",
+            file.value.display()
+        ))),
+    }
+}
+
+/// Makes a key of 64 hex digits, in a file that is not there yet.
+fn make_key(file: &Located<PathBuf>) -> Result<(), Problem> {
     let make = || {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
@@ -95,9 +169,7 @@ pub fn audit_key_or_new(config: &Config) -> Result<SealKey, Problem> {
         writeln!(made, "{}", Thumbprint(bytes))?;
         made.sync_all()
     };
-    make().map_err(|error| file.problem(format_args!("cannot make {}: {error}", file.value.display())))?;
-    tracing::info!(key = %file.value.display(), log = %log.value.display(), "made the key that seals the audit log");
-    audit_key(file)
+    make().map_err(|error| file.problem(format_args!("cannot make {}: {error}", file.value.display())))
 }
 
 /// Whether the key is still to be made. With a log that it must have sealed, it may not be missing.
@@ -120,7 +192,7 @@ fn missing_audit_key(config: &Config) -> Result<bool, Problem> {
 /// A problem with the setting that names the authorities' file.
 pub fn upstream_tls(
     upstream: &crate::config::UpstreamConfig,
-    clock: std::sync::Arc<dyn irgw_core::Clock>,
+    clock: Arc<dyn irgw_core::Clock>,
 ) -> Result<Option<Client>, Problem> {
     let Some(ca_file) = upstream.ca_file.as_ref().filter(|_| upstream.url.scheme_str() == Some("https"))
     else {
@@ -137,7 +209,7 @@ pub fn upstream_tls(
 ///
 /// # Errors
 /// A problem with the setting that names the file.
-pub fn operator_token(file: &Located<PathBuf>) -> Result<Secret<String>, Problem> {
+pub(crate) fn operator_token(file: &Located<PathBuf>) -> Result<OperatorToken, Problem> {
     let text = Secret::new(
         String::from_utf8(read_private(file)?).map_err(|_| file.problem("the token is not text"))?,
     );
@@ -147,14 +219,14 @@ pub fn operator_token(file: &Located<PathBuf>) -> Result<Secret<String>, Problem
             file.problem("the token is too weak; one line of 32 or more visible characters is allowed")
         );
     }
-    Ok(Secret::new(token.to_owned()))
+    Ok(OperatorToken::new(token))
 }
 
 /// Reads and checks everything, and keeps nothing: what `irgw check` does beyond the configuration itself.
 ///
 /// # Errors
 /// The first problem.
-pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> Result<(), Problem> {
+pub fn check(config: &Config, clock: &Arc<dyn irgw_core::Clock>) -> Result<(), Problem> {
     for listener in &config.listeners {
         server_identity(listener)?;
     }
@@ -163,11 +235,17 @@ pub fn check(config: &Config, clock: &std::sync::Arc<dyn irgw_core::Clock>) -> R
     if !missing_audit_key(config)? {
         audit_key(&config.audit_key)?;
     }
+    if let Some(oauth) = config.oauth.as_ref().filter(|oauth| oauth.vault.value.exists()) {
+        vault(&oauth.vault)?;
+    }
     for upstream in config.upstreams.values() {
         upstream_tls(upstream, clock.clone())?;
     }
     if let Some(operator) = &config.operator {
         operator_token(&operator.token_file)?;
+    }
+    if let Some(files) = &config.files {
+        crate::transfer::keys::check(files, clock.now())?;
     }
     crate::written::check(config)
 }
@@ -188,7 +266,7 @@ fn read_as(file: &Located<PathBuf>, readers: Readers) -> Result<Vec<u8>, Problem
 
 /// An error with its sources, and the rule that it names.
 pub(crate) fn said(error: &(impl Ruled + 'static)) -> String {
-    format!("{} ({})", crate::handle::causes(error), error.rule())
+    format!("{} ({})", causes(error), error.rule())
 }
 
 /// An error that names its rule.
@@ -211,7 +289,34 @@ impl Ruled for irgw_m2m::Error {
 
 #[cfg(test)]
 mod tests {
+    use irgw_core::Environment;
+    use irgw_oauth::signing::SigningKey;
+    use irgw_store::NewTokenKey;
+
     use super::*;
+    use crate::config::Place;
+
+    /// C29: what was sealed with a key that is lost is not given up in silence.
+    #[test]
+    fn vaults_key_is_made_where_nothing_is_sealed_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { file: folder.path().into(), line: 1, key: "oauth.vault".into() };
+        let file = Located { value: folder.path().join("vault.key"), place };
+        let store = Store::in_memory().unwrap();
+        let made = vault_or_new(&file, &store).unwrap();
+        let sealed = made.seal("it", b"secret").unwrap();
+        assert!(vault_or_new(&file, &store).unwrap().open("it", &sealed).is_some());
+
+        fs::remove_file(&file.value).unwrap();
+        assert!(vault(&file).is_err());
+        let (key, pkcs8) = SigningKey::generate().unwrap();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+        let new = NewTokenKey::seal(&made, Environment::Test, &key, &pkcs8, now).unwrap();
+        store.add_token_key(&new, now).unwrap();
+        let problem = vault_or_new(&file, &store).unwrap_err();
+        assert!(problem.message.contains("were sealed with it; put it back"), "{problem}");
+        assert!(!file.value.exists());
+    }
 
     /// A key that is lost is not replaced in silence: nobody could tell the log from a forged one.
     #[test]

@@ -19,7 +19,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use irgw_core::Secret;
 use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
@@ -35,14 +34,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Serves the operator.
 pub(crate) struct Operator {
     desk: Arc<Desk>,
-    token_digest: Box<[u8]>,
+    token: watch::Receiver<OperatorToken>,
     phase: watch::Receiver<Phase>,
 }
 
 impl Operator {
-    pub(crate) fn new(desk: Arc<Desk>, token: Secret<String>, phase: watch::Receiver<Phase>) -> Operator {
-        let token_digest = digest(&SHA256, token.expose().as_bytes()).as_ref().into();
-        Operator { desk, token_digest, phase }
+    pub(crate) fn new(
+        desk: Arc<Desk>,
+        token: watch::Receiver<OperatorToken>,
+        phase: watch::Receiver<Phase>,
+    ) -> Operator {
+        Operator { desk, token, phase }
     }
 
     /// Accepts until the task is aborted.
@@ -76,7 +78,7 @@ impl Operator {
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readiness(),
             "/identity/jwks.json" => {
-                typed(StatusCode::OK, "application/jwk-set+json", self.desk.identity.jwks())
+                typed(StatusCode::OK, "application/jwk-set+json", self.desk.identity.published().to_json())
             }
             "/metrics" if self.is_operator(request) => typed(
                 StatusCode::OK,
@@ -127,8 +129,23 @@ impl Operator {
     fn is_operator(&self, request: &Request<Incoming>) -> bool {
         let field = request.headers().get(AUTHORIZATION).and_then(|field| field.to_str().ok());
         let token = field.and_then(|field| field.strip_prefix("Bearer ")).unwrap_or_default();
-        // Digests have one length, so that comparing them tells nothing of the token's.
-        digest(&SHA256, token.as_bytes()).as_ref().ct_eq(&self.token_digest).into()
+        self.token.borrow().is(token)
+    }
+}
+
+/// What lets the operator in: a bearer token's digest.
+#[derive(Debug, Clone)]
+pub(crate) struct OperatorToken(Arc<[u8]>);
+
+impl OperatorToken {
+    /// The digest of `token`.
+    pub(crate) fn new(token: &str) -> OperatorToken {
+        OperatorToken(digest(&SHA256, token.as_bytes()).as_ref().into())
+    }
+
+    /// Whether it is this one. Digests have one length, so that comparing them tells nothing of the token's.
+    pub(crate) fn is(&self, token: &str) -> bool {
+        OperatorToken::new(token).0.ct_eq(&self.0).into()
     }
 }
 

@@ -356,6 +356,10 @@ fn client_kind(principal: &Principal, channel: Channel) -> Result<(), Rejection>
             (ClientKind::Native, Channel::Desktop) | (ClientKind::Cloud, Channel::Cloud)
         ),
     };
+    if fits {
+        return Ok(());
+    }
+    let client = principal.client().map(|(client, _)| ("client", client.to_string()));
     let cause = "the client's kind does not fit the channel";
-    if fits { Ok(()) } else { Err(Rejection::not_permitted(Rule::Gw2, Barrier::Client, cause)) }
+    Err(Rejection::not_permitted(Rule::Gw2, Barrier::Client, cause).knowing(client))
 }

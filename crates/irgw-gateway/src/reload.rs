@@ -1,4 +1,4 @@
-//! Certificates, keys, roots and revocation lists, re-read when their files change (TLS-9, A19).
+//! Certificates, keys, roots, revocation lists and tokens, re-read when their files change (TLS-9, A19).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,11 @@ use irgw_core::Clock;
 use irgw_tls::server::Server;
 use tokio::sync::watch;
 
+use crate::clock_watch::ClockWatch;
 use crate::identity_files::IdentityFiles;
 use crate::metrics::Metrics;
+use crate::own_files::OwnFiles;
+use crate::transfer::keys::KeyFiles;
 use crate::trust_files::TrustFiles;
 
 /// How often files are looked at.
@@ -18,7 +21,10 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct Reload {
     pub(crate) identities: Vec<(IdentityFiles, Arc<Server>)>,
     pub(crate) trust: TrustFiles,
+    pub(crate) own: OwnFiles,
+    pub(crate) transfer: Option<KeyFiles>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock_watch: ClockWatch,
     pub(crate) metrics: Arc<Metrics>,
     /// Told when roots or revocation lists have changed.
     pub(crate) changed: watch::Sender<()>,
@@ -52,9 +58,14 @@ impl Reload {
     /// Reads again what has changed. What cannot be used keeps what was in force, and raises an alarm that stands
     /// until it can: it is tried every time.
     fn look(&mut self) {
+        self.clock_watch.look(&self.metrics, self.clock.since_epoch());
         let now = self.clock.now();
         for (files, server) in &mut self.identities {
             files.look(server, &self.metrics, now);
+        }
+        self.own.look(&self.metrics, now);
+        if let Some(transfer) = &mut self.transfer {
+            transfer.look(&self.metrics, now);
         }
         if self.trust.look(&self.metrics, now) {
             self.changed.send_replace(());

@@ -1,17 +1,23 @@
-//! A client's byte stream under watch: a header that dribbles in and a reader that stalls end the connection (D10).
+//! A client's byte stream under watch: a header that dribbles in and a reader that stalls end the connection (D10), and
+//! an answer that ends it is not lost to what the client still sends.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::under_way::UnderWay;
+
+/// How long, and for how many bytes, a client that is still sending is listened to after its last answer: closing a
+/// socket with bytes unread resets it, and a reset can overtake the answer (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What is watched for.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +37,29 @@ pub(crate) struct Watched<Io> {
     header_began: Option<Instant>,
     read_deadline: Option<Pin<Box<Sleep>>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
+    /// The last read brought bytes: there may be more that nobody will read.
+    more_to_read: bool,
+    lingering: Option<Lingering>,
+}
+
+/// An end whose last bytes are out, and who waits for the far end's.
+struct Lingering {
+    deadline: Pin<Box<Sleep>>,
+    left: usize,
 }
 
 impl<Io> Watched<Io> {
     pub(crate) fn new(io: Io, patience: Patience, under_way: Arc<UnderWay>) -> Watched<Io> {
-        Watched { io, patience, under_way, header_began: None, read_deadline: None, write_deadline: None }
+        Watched {
+            io,
+            patience,
+            under_way,
+            header_began: None,
+            read_deadline: None,
+            write_deadline: None,
+            more_to_read: false,
+            lingering: None,
+        }
     }
 
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -83,13 +107,14 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let poll = Pin::new(&mut this.io).poll_read(cx, buf);
+        this.more_to_read = poll.is_ready() && buf.filled().len() > before;
         let Some(patience) = this.patience.header else { return poll };
         if this.under_way.any() {
             this.header_began = None;
             this.read_deadline = None;
             return poll;
         }
-        if poll.is_ready() && buf.filled().len() > before {
+        if this.more_to_read {
             let began = *this.header_began.get_or_insert_with(Instant::now);
             if began.elapsed() > patience {
                 return Poll::Ready(Err(Stalled::Header.into()));
@@ -109,7 +134,32 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Watched<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
+impl<Io: AsyncRead + Unpin> Watched<Io> {
+    /// Reads and throws away until the far end has closed, or has had its time or its bytes.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let lingering = self.lingering.get_or_insert_with(|| Lingering {
+            deadline: Box::pin(tokio::time::sleep(LINGER)),
+            left: LINGER_BYTES,
+        });
+        if lingering.deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut bytes = [0; 4096];
+        while lingering.left > 0 {
+            let mut buf = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    lingering.left = lingering.left.saturating_sub(buf.filled().len());
+                }
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         // An answer is being written: whatever was read before it was a whole request.
@@ -127,15 +177,22 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Watched<Io> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let poll = Pin::new(&mut this.io).poll_shutdown(cx);
-        this.watch_write(cx, poll)
+        if this.lingering.is_none() {
+            let poll = Pin::new(&mut this.io).poll_shutdown(cx);
+            ready!(this.watch_write(cx, poll))?;
+            // HTTP/2 reads on by itself.
+            if !this.more_to_read || this.patience.header.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.poll_linger(cx).map(Ok)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     const PATIENCE: Patience =
         Patience { header: Some(Duration::from_secs(10)), write: Duration::from_secs(30) };
@@ -176,5 +233,37 @@ mod tests {
         let mut watched = Watched::new(server, PATIENCE, Arc::new(UnderWay::new()));
         let error = watched.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// How long it takes to shut down after `read` bytes of what the client sent.
+    async fn shutdown_after(read: usize, client: DuplexStream, server: DuplexStream) -> Duration {
+        let mut watched = Watched::new(server, PATIENCE, Arc::new(UnderWay::new()));
+        watched.read_exact(&mut vec![0; read]).await.unwrap();
+        let began = Instant::now();
+        watched.shutdown().await.unwrap();
+        drop(client);
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_is_still_sending_is_listened_to_for_a_while() {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        client.write_all(&[b'x'; 100_000]).await.unwrap();
+        assert_eq!(shutdown_after(1000, client, server).await, LINGER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_has_closed_is_not_waited_for() {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        client.write_all(&[b'x'; 100_000]).await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(shutdown_after(1000, client, server).await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_never_stops_is_cut() {
+        let (mut client, server) = tokio::io::duplex(4 * LINGER_BYTES);
+        client.write_all(&vec![b'x'; 2 * LINGER_BYTES]).await.unwrap();
+        assert_eq!(shutdown_after(1000, client, server).await, Duration::ZERO);
     }
 }

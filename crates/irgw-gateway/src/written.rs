@@ -1,23 +1,30 @@
-//! The files that the server writes, looked at before it starts; nothing is made or changed.
+//! What the server writes, looked at before it starts; nothing is made or changed.
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use irgw_store::Store;
+use irgw_store::Database;
 
 use crate::config::{Config, Located, Problem};
 use crate::handle::causes;
+use crate::material;
 
-/// Whether the store and the audit log can be opened, or made in a folder that is there.
+/// Whether the store, the audit log and the spool can be opened, or made: in a folder that is there, or a server's database.
 ///
 /// Whether a file can be made in the folder is not asked: it is the server's user who will, and need not be this one.
 ///
 /// # Errors
 /// A problem with the setting that names the file.
 pub(crate) fn check(config: &Config) -> Result<(), Problem> {
-    folder(&config.store)?;
-    Store::look(&config.store.value).map_err(|error| config.store.problem(causes(&error)))?;
+    if let Database::File(path) = &config.store.value {
+        folder(&config.store.with(path.clone()))?;
+    }
+    if let Some(files) = &config.files {
+        spool(&files.spool)?;
+    }
+    material::database(config)?.look().map_err(|error| config.store.problem(causes(&error)))?;
     folder(&config.audit)?;
     let file = &config.audit.value;
     match OpenOptions::new().read(true).append(true).open(file) {
@@ -25,6 +32,24 @@ pub(crate) fn check(config: &Config) -> Result<(), Problem> {
             Err(config.audit.problem(format_args!("cannot write {}: {error}", file.display())))
         }
         _ => Ok(()),
+    }
+}
+
+/// The spool holds what customers' files say: nobody else may look into it.
+fn spool(spool: &Located<PathBuf>) -> Result<(), Problem> {
+    let path = spool.value.display();
+    match fs::metadata(&spool.value) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => folder(spool),
+        Err(error) => Err(spool.problem(format_args!("the folder {path} cannot be used: {error}"))),
+        Ok(metadata) if !metadata.is_dir() => {
+            Err(spool.problem(format_args!("{path} is no folder; name one")))
+        }
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => {
+            let mode = metadata.mode() & 0o777;
+            Err(spool
+                .problem(format_args!("others have access to it (mode {mode:04o}); run: chmod 700 {path}")))
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -47,6 +72,8 @@ fn folder(file: &Located<PathBuf>) -> Result<(), Problem> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    use irgw_store::Store;
 
     const GOOD: &str = r#"environment = "mock"
 [store]
@@ -100,7 +127,7 @@ upstream = "main"
         let checked = check(&config).map_err(|problem| problem.to_string());
         assert_eq!(names(), before, "something was made");
         // What is refused here does not start either, and the other way round.
-        let opened = Store::open(&config.store.value).map(drop);
+        let opened = config.store.value.open().map(drop);
         assert!(checked.is_ok() || audit != "new.jsonl" || opened.is_err(), "{checked:?}");
         assert!(checked.is_err() || opened.is_ok(), "{opened:?}");
         checked
@@ -129,6 +156,24 @@ upstream = "main"
             let text = said(store, "new.jsonl").unwrap_err();
             assert!(text.contains("irgw.toml:3: store.url: ") && text.contains(words), "{text}");
         }
+    }
+
+    #[test]
+    fn spool_that_others_can_look_into_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::config::Place { file: folder.path().into(), line: 1, key: "files.spool".into() };
+        let look = |name: &str| spool(&Located { value: folder.path().join(name), place: place.clone() });
+        fs::create_dir(folder.path().join("good")).unwrap();
+        fs::write(folder.path().join("file"), b"").unwrap();
+        let chmod = |mode| {
+            fs::set_permissions(folder.path().join("good"), fs::Permissions::from_mode(mode)).unwrap();
+            look("good").map_err(|problem| problem.message)
+        };
+        assert!(chmod(0o750).unwrap_err().contains("run: chmod 700 "));
+        assert_eq!(chmod(0o700), Ok(()));
+        assert_eq!(look("made-at-start"), Ok(()));
+        assert!(look("file").unwrap_err().message.contains("is no folder"));
+        assert!(look("absent/spool").unwrap_err().message.contains("absent cannot be used"));
     }
 
     #[test]

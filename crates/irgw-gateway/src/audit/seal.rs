@@ -8,6 +8,8 @@ use ring::digest::{Context, SHA256};
 use ring::hmac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::hex::hex;
+
 /// SHA-256 over the seal before and the bytes since; in hex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seal([u8; 32]);
@@ -118,10 +120,6 @@ impl Note {
     pub(super) fn read(line: &[u8]) -> Option<Note> {
         exactly(line)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn line_of(value: &impl Serialize) -> Vec<u8> {

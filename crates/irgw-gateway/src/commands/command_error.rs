@@ -37,6 +37,11 @@ impl CommandError {
         CommandError::Unusable { message: message.to_string() }
     }
 
+    /// Something that cannot be worked with, with all that led to it.
+    pub(crate) fn caused(error: impl std::error::Error + 'static) -> CommandError {
+        CommandError::unusable(crate::handle::causes(&error))
+    }
+
     /// The process's exit code: 1 for a refusal, 2 for everything else.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

@@ -256,7 +256,11 @@ fn add_client_cert(
 }
 
 /// ENV-2: a gateway changes nothing that belongs to another environment.
-fn expect_own(what: impl Display, its: Environment, ours: Environment) -> Result<(), CommandError> {
+pub(super) fn expect_own(
+    what: impl Display,
+    its: Environment,
+    ours: Environment,
+) -> Result<(), CommandError> {
     if its == ours {
         return Ok(());
     }
@@ -385,6 +389,7 @@ fn client_certs(
             json!(cert.provider),
             json!(cert.environment),
             json!(status(cert.revoked)),
+            json!(cert.revoked.map(rfc3339)),
             json!(cert.grants.services),
             json!(cert.grants.exclusive),
             json!(cert.issuer_pin.map(|pin| pin.to_string())),
@@ -398,6 +403,7 @@ fn client_certs(
             "provider",
             "environment",
             "status",
+            "revoked since",
             "grants",
             "exclusive",
             "issuer pin",
@@ -423,6 +429,7 @@ fn signing_certs(
             json!(enrolled.issuer),
             json!(enrolled.environment),
             json!(status(enrolled.revoked)),
+            json!(enrolled.revoked.map(rfc3339)),
             json!(enrolled.cert.key_kind().name()),
             json!(enrolled.legacy_sha1 == LegacySha1::Accepted),
             json!(rfc3339(enrolled.cert.not_after())),
@@ -437,6 +444,7 @@ fn signing_certs(
             "issuer",
             "environment",
             "status",
+            "revoked since",
             "key",
             "legacy sha1",
             "not after",
@@ -449,11 +457,8 @@ fn signing_certs(
 
 const PIN_WHAT: &str = "--pin-issuer takes the certificate of the authority that issues the provider's";
 
-fn status(revoked: Option<UnixTime>) -> String {
-    match revoked {
-        None => "enrolled".to_owned(),
-        Some(at) => format!("revoked {}", rfc3339(at)),
-    }
+fn status(revoked: Option<UnixTime>) -> &'static str {
+    if revoked.is_some() { "revoked" } else { "enrolled" }
 }
 
 /// Writes PEM (RFC 7468 §5): 64 characters of base64 a line.

@@ -13,9 +13,8 @@ use super::CommandError;
 /// How much is listed, and in which form.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ListArgs {
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// List at most this many, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -35,8 +34,29 @@ impl ListArgs {
         self.after.is_some()
     }
 
+    /// As [`FormArgs::write`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn write(&self, lists: &[List<'_>], out: &mut impl Write) -> Result<(), CommandError> {
+        self.form.write(lists, out)
+    }
+}
+
+/// In which form something is listed.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FormArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl FormArgs {
     /// Writes lists in the form that is wanted. JSON is one object: each list under its name, and under `next`, by the same
     /// names, where those that were cut off go on.
+    ///
+    /// # Errors
+    /// When the output is closed.
     pub(crate) fn write(&self, lists: &[List<'_>], out: &mut impl Write) -> Result<(), CommandError> {
         if self.json {
             let mut object = serde_json::Map::new();

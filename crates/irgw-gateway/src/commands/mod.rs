@@ -3,12 +3,19 @@
 pub(crate) mod audit;
 pub(crate) mod cert;
 mod certificate_file;
+pub(crate) mod client;
 mod command_error;
 pub(crate) mod credential;
+pub(crate) mod customer;
+pub(crate) mod delivery;
+pub(crate) mod file_server;
+pub(crate) mod key;
 mod listing;
 pub(crate) mod m2m;
+pub(crate) mod oauth;
 mod place;
 pub(crate) mod provider;
+pub(crate) mod receive;
 pub(crate) mod run;
 
 pub(crate) use command_error::CommandError;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use irgw_core::Environment;
-use irgw_store::Store;
+use irgw_oauth::vault::Vault;
+use irgw_store::{Database, Store};
 
 use super::CommandError;
-use crate::Config;
+use crate::config::FilesConfig;
+use crate::{Config, material};
 
 /// Which gateway's state a command is about: a development directory's or a configured server's.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -51,7 +53,8 @@ impl PlaceArgs {
     /// As [`PlaceArgs::config`], and when the store is not there or cannot be opened.
     pub(crate) fn store(&self) -> Result<(Store, Environment), CommandError> {
         let config = self.config()?;
-        let store = Store::open_existing(&config.store.value).map_err(|error| match error {
+        let database = material::database(&config).map_err(CommandError::unusable)?;
+        let store = database.open_existing().map_err(|error| match error {
             absent @ irgw_store::Error::Absent(_) => CommandError::unusable(format_args!(
                 "{absent}: irgw {} makes it when it starts",
                 if self.dir.is_some() { "dev" } else { "serve" }
@@ -61,16 +64,45 @@ impl PlaceArgs {
         Ok((store, config.environment))
     }
 
-    /// The same for whoever adds parties: a configured server's store is made when it is not there yet, since parties are
+    /// Where the keys of file transfer are, and what protects them.
+    ///
+    /// # Errors
+    /// As [`PlaceArgs::config`], and without `[files]` in it.
+    pub(crate) fn files(&self) -> Result<FilesConfig, CommandError> {
+        self.config()?.files.ok_or_else(|| {
+            CommandError::unusable(
+                "the configuration has no [files] table, whose `keys` names the key folder: docs/configuration.md shows one",
+            )
+        })
+    }
+
+    /// What seals secrets in the store; its key is made where nothing is sealed yet.
+    ///
+    /// # Errors
+    /// As [`PlaceArgs::config`], without an authorization server, and when the key cannot be read.
+    pub(crate) fn vault(&self, store: &Store) -> Result<Vault, CommandError> {
+        let Some(oauth) = self.config()?.oauth else {
+            return Err(CommandError::unusable(
+                "the configuration has no [oauth] table, whose `vault` names the key that seals secrets",
+            ));
+        };
+        material::vault_or_new(&oauth.vault, store).map_err(CommandError::unusable)
+    }
+
+    /// [`PlaceArgs::store`] for whoever adds parties: a configured server's store is made when it is not there yet, since parties are
     /// enrolled before the first start.
     ///
     /// # Errors
     /// As [`PlaceArgs::store`].
     pub(crate) fn store_to_begin(&self) -> Result<Store, CommandError> {
         if self.dir.is_none() {
-            let path = self.config()?.store.value;
-            if !path.exists() {
-                return Ok(Store::open(&path)?);
+            let database = material::database(&self.config()?).map_err(CommandError::unusable)?;
+            let is_there = match &database {
+                Database::File(path) => path.exists(),
+                other => !matches!(other.open_existing(), Err(irgw_store::Error::Absent(_))),
+            };
+            if !is_there {
+                return Ok(database.open()?);
             }
         }
         Ok(self.store()?.0)

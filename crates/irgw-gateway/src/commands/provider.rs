@@ -7,6 +7,7 @@ use irgw_core::{Logon, OwnerId, ProviderId, UnixTime};
 use irgw_store::Store;
 use serde_json::json;
 
+use super::file_server::{self, FileServerCommand};
 use super::listing::{List, rfc3339, shell_word};
 use super::{CommandError, ListArgs, PlaceArgs};
 
@@ -33,6 +34,9 @@ A change is in force on running gateways within a second.";
 
 #[derive(Debug, Clone, Subcommand)]
 enum ProviderCommand {
+    /// Enrol the file servers of providers, where sets are delivered
+    #[command(subcommand)]
+    FileServer(FileServerCommand),
     /// Add a provider
     Add {
         /// Its id, 1 to 128 bytes; stays the same for ever
@@ -139,6 +143,7 @@ pub(crate) fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     match &args.command {
+        ProviderCommand::FileServer(command) => file_server::run(command, store, now, out)?,
         ProviderCommand::Add { id, name, acts_for, acts_for_itself } => {
             let name = name.as_deref().unwrap_or(id.as_str());
             store.batch(|batch| {

@@ -63,7 +63,7 @@ pub(crate) fn dev(args: &DevArgs, out: &mut impl Write) -> Result<(), CommandErr
             write!(out, "{}", dev.screen())?;
             out.flush()?;
         }
-        stop_signal().await?;
+        stop_signal(HANGUP).await?;
         tracing::info!("draining");
         report(dev.drain().await);
         Ok(())
@@ -92,7 +92,7 @@ pub(crate) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
             writeln!(out, "operator http://{address}")?;
         }
         out.flush()?;
-        stop_signal().await?;
+        stop_signal(HANGUP).await?;
         tracing::info!("draining");
         report(gateway.drain().await);
         Ok(())
@@ -109,8 +109,9 @@ pub(crate) fn check(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
     material::check(&config, &clock).map_err(CommandError::unusable)?;
     writeln!(
         out,
-        "{} is good: {}, {}, {}",
+        "{} is good: store {}, {}, {}, {}",
         args.config.display(),
+        config.store.value,
         config.environment,
         counted(config.listeners.len(), "listener"),
         counted(config.services.services().len(), "service")
@@ -122,27 +123,27 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| CommandError::unusable(format_args!("cannot start: {error}")))
 }
 
-/// SIGINT (Ctrl-C) or SIGTERM. SIGHUP, which others send after they moved a log, ends nothing: files are looked at anyway.
-async fn stop_signal() -> Result<(), CommandError> {
+/// SIGINT (Ctrl-C) or SIGTERM. SIGHUP, which others send after they moved a log, ends nothing; the log says `hangup` then.
+pub(super) async fn stop_signal(hangup: &str) -> Result<(), CommandError> {
     let listen =
         |kind| signal(kind).map_err(|error| CommandError::unusable(format_args!("no signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangup = listen(SignalKind::hangup())?;
+    let mut hangups = listen(SignalKind::hangup())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => {
-                tracing::info!("SIGHUP: changed files are re-read, and a moved audit log is begun anew, without it");
-            }
+            _ = hangups.recv() => tracing::info!("SIGHUP: {hangup}"),
         }
     }
 }
+
+const HANGUP: &str = "changed files are re-read, and a moved audit log is begun anew, without it";
 
 fn report(drained: Drained) {
     match drained {
@@ -192,7 +193,7 @@ mod tests {
                     .success()
             );
         };
-        let mut stopped = std::pin::pin!(stop_signal());
+        let mut stopped = std::pin::pin!(stop_signal(HANGUP));
         let mut also = signal(SignalKind::hangup()).unwrap();
         tokio::select! {
             biased;

@@ -32,6 +32,8 @@ pub(super) struct File {
     pub(super) service: Vec<Spanned<Row>>,
     #[serde(default)]
     pub(super) m2m: M2m,
+    pub(super) oauth: Option<OAuth>,
+    pub(super) files: Option<Spanned<Files>>,
     #[serde(default)]
     pub(super) limits: Limits,
     #[serde(default)]
@@ -44,6 +46,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: Spanned<String>,
+    pub(super) password_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +63,34 @@ pub(super) struct Identity {
     pub(super) issuer: Spanned<String>,
     pub(super) lifetime_seconds: Option<Number>,
     pub(super) header: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OAuth {
+    pub(super) issuer: Option<Spanned<String>>,
+    pub(super) audience: Option<Spanned<String>>,
+    pub(super) vault: Spanned<PathBuf>,
+    pub(super) grace_seconds: Option<Number>,
+    pub(super) rotate_days: Option<Number>,
+    pub(super) consent: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Files {
+    pub(super) keys: Spanned<PathBuf>,
+    pub(super) passphrase_file: Option<Spanned<PathBuf>>,
+    pub(super) passphrase_env: Option<Spanned<String>>,
+    pub(super) passphrase_credential: Option<Spanned<String>>,
+    pub(super) spool: Spanned<PathBuf>,
+    pub(super) received: Option<Spanned<PathBuf>>,
+    pub(super) fetch_seconds: Option<Number>,
+    pub(super) deliveries: Option<Number>,
+    pub(super) lease_seconds: Option<Number>,
+    pub(super) retry_seconds: Option<Number>,
+    pub(super) longest_retry_seconds: Option<Number>,
+    pub(super) alarm_after: Option<Number>,
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,15 @@
 //! The server's configuration: read from TOML, checked as a whole, refused in one line.
 
 mod file;
+mod files;
 mod keys;
 mod limits;
 mod listeners;
+mod oauth;
 mod problem;
 mod read;
 mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -18,20 +21,25 @@ use std::time::Duration;
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use irgw_core::{Channel, Environment};
+use irgw_oauth::server::ConsentPage;
+use irgw_store::Database;
 use irgw_tls::{ClientEku, CrlPolicy};
 
 pub use limits::Limits;
 pub use problem::{Located, Place, Problem};
 
 use crate::services::ServiceTable;
+use crate::transfer::{DeliveryConfig, PassphraseSource};
 
 /// A checked configuration. Files are named, not yet read: [`crate::material`] reads them.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Whose rules hold.
     pub environment: Environment,
-    /// The SQLite file.
-    pub store: Located<PathBuf>,
+    /// The SQLite file, or the PostgreSQL server.
+    pub store: Located<Database>,
+    /// The file that holds the password for the server.
+    pub store_password: Option<Located<PathBuf>>,
     /// The audit log, one JSON object a line.
     pub audit: Located<PathBuf>,
     /// The key that seals it; by default beside it.
@@ -50,6 +58,10 @@ pub struct Config {
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// How client-signed JWTs are judged.
     pub m2m: M2mConfig,
+    /// The authorization server; `None`: none is served, and every access token is a bad one.
+    pub oauth: Option<OAuthConfig>,
+    /// File transfer; `None`: there is none.
+    pub files: Option<FilesConfig>,
     /// Sizes, times and rates.
     pub limits: Limits,
     /// Request header fields that are forwarded besides the usual ones.
@@ -78,6 +90,41 @@ pub struct IdentityConfig {
     pub lifetime: Duration,
     /// The header field that carries it.
     pub header: HeaderName,
+}
+
+/// The authorization server (SPEC section 3).
+#[derive(Debug, Clone)]
+pub struct OAuthConfig {
+    /// The root of its URLs, `https://HOST/gateway3/oauth/`; `None`: the first host, or `localhost`, and the port, of the
+    /// desktop listener.
+    pub issuer: Option<String>,
+    /// `aud` of access tokens; `None`: the issuer (OA-10).
+    pub audience: Option<String>,
+    /// The key that seals what must be read again: 64 hex digits.
+    pub vault: Located<PathBuf>,
+    /// How long a spent refresh token may come again (OA-12).
+    pub grace: Duration,
+    /// How long a key signs access tokens before the next one is made (OA-10).
+    pub rotate_after: Duration,
+    /// Whether customers are asked (ENV-4).
+    pub consent: ConsentPage,
+}
+
+/// File transfer (SPEC section 7).
+#[derive(Debug, Clone)]
+pub struct FilesConfig {
+    /// The folder of the gateway's own keys ([`crate::transfer::keys`]).
+    pub keys: Located<PathBuf>,
+    /// Where the passphrase comes from that protects them (PGP-3).
+    pub passphrase: Located<PassphraseSource>,
+    /// The folder of files on their way.
+    pub spool: Located<PathBuf>,
+    /// The folder of what was fetched from providers; `None`: nothing is fetched.
+    pub received: Option<Located<PathBuf>>,
+    /// How often providers' outboxes are looked into.
+    pub fetch_every: Duration,
+    /// How deliveries are carried out.
+    pub delivery: DeliveryConfig,
 }
 
 /// The operator's listener: health, metrics, public keys. Loopback alone.

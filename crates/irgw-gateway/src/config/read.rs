@@ -12,9 +12,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::file::{self, File, Number};
+use super::files::files;
 use super::keys::Keys;
 use super::listeners::listeners;
+use super::oauth::oauth;
 use super::source::Source;
+use super::store::{database, store_password};
 use super::{
     ClientCertificates, Config, IdentityConfig, Limits, Located, M2mConfig, OperatorConfig, Problem,
     ReasonHeader, RootConfig, RootSource, TokenReuse, UpstreamConfig,
@@ -40,7 +43,8 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
     let services = services(&source, &file, &upstreams)?;
     let config = Config {
         environment,
-        store: store(&source, &file.store)?,
+        store: database(&source, &file.store)?,
+        store_password: store_password(&source, &file.store)?,
         audit: source.path(&file.audit.file, "audit.file"),
         audit_key: audit_key(&source, &file.audit),
         identity: identity(&source, &file.identity)?,
@@ -50,6 +54,8 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         services,
         upstreams,
         m2m: m2m(&source, &file.m2m, environment)?,
+        oauth: file.oauth.as_ref().map(|table| oauth(&source, table, environment)).transpose()?,
+        files: file.files.as_ref().map(|table| files(&source, table)).transpose()?,
         limits: limits(&source, &file.limits)?,
         forward_headers: forward_headers(&source, &file.forward)?,
         reason_header: reason_header(&source, &file.errors, environment)?,
@@ -67,17 +73,6 @@ pub(super) fn config(path: &Path, text: &str) -> Result<Config, Problem> {
         });
     }
     Ok(config)
-}
-
-fn store(source: &Source<'_>, store: &file::Store) -> Result<Located<PathBuf>, Problem> {
-    let url = source.locate(&store.url, "store.url");
-    match url.value.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => {
-            let folder = source.path.parent().unwrap_or(Path::new(""));
-            Ok(url.with(folder.join(path)))
-        }
-        _ => Err(url.problem(format_args!("{:?} is not allowed; \"sqlite:PATH\" is", url.value))),
-    }
 }
 
 fn audit_key(source: &Source<'_>, audit: &file::Audit) -> Located<PathBuf> {

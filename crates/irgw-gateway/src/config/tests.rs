@@ -42,7 +42,7 @@ fn problem(from: &str, to: &str) -> String {
 #[test]
 fn good_configuration_is_read_with_its_defaults() {
     let config = parse(GOOD).unwrap();
-    assert_eq!(config.store.value, Path::new("/etc/irgw/state/irgw.sqlite"));
+    assert_eq!(config.store.value.to_string(), "sqlite:/etc/irgw/state/irgw.sqlite");
     assert_eq!(config.audit_key.value, Path::new("/etc/irgw/audit.jsonl.key"));
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.listeners[0].client_certificates, ClientCertificates::Required);
@@ -54,7 +54,46 @@ fn good_configuration_is_read_with_its_defaults() {
 #[test]
 fn problem_names_file_line_key_and_what_is_allowed() {
     let text = problem("sqlite:state/irgw.sqlite", "mysql://x");
-    assert_eq!(text, "/etc/irgw/irgw.toml:3: store.url: \"mysql://x\" is not allowed; \"sqlite:PATH\" is");
+    assert_eq!(
+        text,
+        "/etc/irgw/irgw.toml:3: store.url: \"mysql:…\" is not allowed; \"sqlite:PATH\" and \
+         \"postgres://USER@HOST/DATABASE\" are"
+    );
+}
+
+/// C29: whatever is wrong with it, a URL's password is not repeated.
+#[test]
+fn server_is_named_without_its_password() {
+    let with = |url: &str| parse(&GOOD.replacen("sqlite:state/irgw.sqlite", url, 1));
+    let config = with("postgres://irgw:correct-horse@db.example/irgw?sslrootcert=ca.pem").unwrap();
+    assert_eq!(config.store.value.to_string(), "postgres://irgw@db.example:5432/irgw");
+    assert!(!format!("{config:?}").contains("correct-horse"));
+    for (url, said) in [
+        ("postgres://irgw:correct-horse@db.example/irgw", "sslrootcert"),
+        ("postgres://irgw:correct-horse@localhost", "USER@HOST/DATABASE"),
+        ("postgres://irgw:correct-horse@localhost:x/irgw", "cannot be read"),
+        ("pgsql://irgw:correct-horse@localhost/irgw", "not allowed"),
+        ("postgres://irgw:correct-horse@localhost/irgw\" x", "unexpected key"),
+    ] {
+        let text = with(url).unwrap_err();
+        assert!(text.contains("irgw.toml:3: ") && text.contains(said), "{text}");
+        assert!(!text.contains("correct-horse"), "{text}");
+    }
+}
+
+#[test]
+fn password_file_is_a_servers() {
+    let with = |url: &str| {
+        parse(&GOOD.replacen("[audit]", "password_file = \"password\"\n[audit]", 1).replacen(
+            "sqlite:state/irgw.sqlite",
+            url,
+            1,
+        ))
+    };
+    let config = with("postgres://irgw@localhost/irgw").unwrap();
+    assert_eq!(config.store_password.unwrap().value, Path::new("/etc/irgw/password"));
+    let text = with("sqlite:irgw.sqlite").unwrap_err();
+    assert!(text.contains("irgw.toml:4: store.password_file: a SQLite file has no password"), "{text}");
 }
 
 #[test]
@@ -280,4 +319,78 @@ proptest::proptest! {
         let _ = parse(&text);
         let _ = parse(&GOOD.replacen("test", &text, 1));
     }
+}
+
+/// OA-7, OA-10, OA-12, ENV-4: the authorization server is optional; what is said of it is checked.
+#[test]
+fn authorization_server_is_read_and_checked() {
+    let table = "[oauth]\nvault = \"vault.key\"\nissuer = \"https://localhost:4443/gateway3/oauth/\"\n";
+    assert!(parse(GOOD).unwrap().oauth.is_none());
+    let oauth = parse(&format!("{GOOD}{table}")).unwrap().oauth.unwrap();
+    assert_eq!(oauth.vault.value, Path::new("/etc/irgw/vault.key"));
+    assert_eq!((oauth.grace.as_secs(), oauth.consent), (0, ConsentPage::Shown));
+
+    for (key, value, said) in [
+        ("grace_seconds", "61", "oauth.grace_seconds: 61 is not allowed; 0 to 60 is"),
+        ("consent", "\"skip\"", "oauth.consent: \"skip\" is not allowed in test; \"ask\" is (ENV-4, OA-7)"),
+        ("consent", "\"never\"", "oauth.consent: \"never\" is not allowed; \"ask\" or \"skip\" is"),
+        ("secret", "\"x\"", "oauth.secret: unknown field `secret`"),
+    ] {
+        let text = parse(&format!("{GOOD}{table}{key} = {value}\n")).unwrap_err();
+        assert!(text.contains(said), "{text}");
+    }
+    let left_out = parse(&format!("{GOOD}[oauth]\nvault = \"vault.key\"\n")).unwrap().oauth.unwrap();
+    assert_eq!((left_out.issuer, left_out.audience), (None, None));
+    for wrong in [
+        "http://localhost/gateway3/oauth/",
+        "https://localhost/gateway3/oauth",
+        "https://localhost/gateway3/oauth/?x",
+        "https://localhost/gateway3/oauth/#x",
+        "https://u@localhost/gateway3/oauth/",
+        "/gateway3/oauth/",
+        "",
+    ] {
+        let table = table.replace("https://localhost:4443/gateway3/oauth/", wrong);
+        let text = parse(&format!("{GOOD}{table}")).unwrap_err();
+        assert!(text.contains("oauth.issuer: ") && text.contains("(OA-10)"), "{text}");
+    }
+}
+
+/// PGP-3: the passphrase has one source, and it is not this file.
+#[test]
+fn file_transfer_names_its_keys_and_one_source_of_their_passphrase() {
+    let with = |passphrase: &str| {
+        parse(&format!("{GOOD}[files]\nkeys = \"keys\"\nspool = \"/var/spool/irgw\"\n{passphrase}\n"))
+    };
+    let files = with("passphrase_file = \"passphrase\"").unwrap().files.unwrap();
+    assert_eq!(files.keys.value, Path::new("/etc/irgw/keys"));
+    assert_eq!(files.spool.value, Path::new("/var/spool/irgw"));
+    let sources = [
+        ("passphrase_file = \"passphrase\"", PassphraseSource::File("/etc/irgw/passphrase".into())),
+        ("passphrase_env = \"IRGW_KEYS\"", PassphraseSource::Env("IRGW_KEYS".into())),
+        ("passphrase_credential = \"irgw-keys\"", PassphraseSource::Credential("irgw-keys".into())),
+    ];
+    for (setting, source) in sources {
+        assert_eq!(with(setting).unwrap().files.unwrap().passphrase.value, source);
+    }
+    for (setting, said) in [
+        ("", "24: files: needs one of `passphrase_file`, `passphrase_env` and `passphrase_credential`"),
+        ("passphrase_file = \"a\"\npassphrase_env = \"B\"", "24: files: needs one of"),
+        (
+            "passphrase = \"kererū in the pūriri\"",
+            "27: files.passphrase: unknown field `passphrase`, expected",
+        ),
+        ("passphrase_env = \"A B\"", "27: files.passphrase_env: this is no name of an environment variable"),
+        ("passphrase_env = \"1A\"", "27: files.passphrase_env: this is no name"),
+        (
+            "passphrase_credential = \"../x\"",
+            "27: files.passphrase_credential: this is no name of a credential",
+        ),
+        ("passphrase_credential = \"\"", "27: files.passphrase_credential: this is no name of a credential"),
+    ] {
+        let text = with(setting).unwrap_err();
+        assert!(text.starts_with(&format!("/etc/irgw/irgw.toml:{said}")), "{text}");
+        assert!(!text.contains("kererū"), "{text}");
+    }
+    assert!(parse(GOOD).unwrap().files.is_none());
 }

@@ -6,10 +6,10 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
     PKCS_ECDSA_P384_SHA384, SerialNumber,
 };
-use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 use time::{Duration, OffsetDateTime};
 
 use super::DevError;
+use crate::rsa_key;
 
 /// How long what is issued stays valid: within what a signing certificate may have (M2M-8).
 const VALIDITY: Duration = Duration::days(730);
@@ -135,10 +135,8 @@ fn key_pair(kind: KeyKind) -> Result<KeyPair, DevError> {
         KeyKind::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?,
         KeyKind::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?,
         KeyKind::Rsa2048 => {
-            // ring signs with RSA keys and makes none.
-            let key = rsa::PrivateKey::new(&mut getrandom::SysRng, 2048).map_err(|_| DevError::Random)?;
-            let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| DevError::Random)?;
-            KeyPair::from_pem(&pem)?
+            let pkcs8 = rsa_key::generate(2048).map_err(|_| DevError::Random)?;
+            KeyPair::try_from(pkcs8.expose().as_slice())?
         }
         KeyKind::P521 => return Err(DevError::NoP521Certificate),
     })

@@ -36,6 +36,20 @@ key = "audit.key"
 key = "pki/identity.key"
 issuer = "urn:irgw:dev"
 
+# Customers log in and authorise applications, under /gateway3/oauth/ of the desktop listener.
+[oauth]
+vault = "vault.key"
+
+# File sets go to providers' SFTP servers and come from them, with keys of the gateway's own.
+[files]
+keys = "keys"
+passphrase_file = "keys.passphrase"
+spool = "spool"
+received = "received"
+fetch_seconds = 1
+lease_seconds = 5
+retry_seconds = 1
+
 # Health, metrics and public keys; loopback only.
 [operator]
 listen = "127.0.0.1:{operator}"

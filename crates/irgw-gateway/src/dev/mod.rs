@@ -2,13 +2,16 @@
 
 mod authority;
 mod configuration;
-mod files;
 mod intact;
 mod manifest;
+mod oauth;
+mod own_keys;
 mod p521;
 mod parties;
+mod provider;
 mod sample;
 mod screen;
+mod transfer;
 
 use std::fmt;
 use std::fs::File;
@@ -18,15 +21,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use irgw_core::{Channel, Clock, Environment};
-use irgw_m2m::identity::Jwks;
+use irgw_store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use manifest::Manifest;
 
 use crate::config::{Config, Problem};
+use crate::private_files as files;
 use crate::services::{Admits, Service};
-use crate::{Drained, Gateway, material};
+use crate::transfer::keys::KeysError;
+use crate::{Drained, Gateway};
 use manifest::{ClientCa, IdentityKeys, Listener, Listeners, OperatorListener};
 
 /// Which ports the development gateway listens on.
@@ -54,6 +59,7 @@ pub struct Options {
 pub struct Dev {
     gateway: Gateway,
     sample: JoinHandle<()>,
+    provider: Vec<JoinHandle<()>>,
     manifest: Manifest,
     layout: Layout,
     /// Held as long as the gateway runs; dropped last.
@@ -69,12 +75,27 @@ impl Dev {
         let layout = Layout::make(&options.dir)?;
         let lock = layout.lock()?;
         files::remove(&layout.manifest()).map_err(|error| DevError::file(&layout.manifest(), error))?;
-        let parties = {
+        let file_port = if options.ports == Ports::Usual { 4022 } else { 0 };
+        let file_socket = TcpListener::bind(("127.0.0.1", file_port)).await;
+        let file_socket = file_socket.map_err(|error| DevError::FileServer(file_port, error))?;
+        let file_port =
+            file_socket.local_addr().map_err(|error| DevError::FileServer(file_port, error))?.port();
+        let (mut parties, transfer) = {
             let (layout, environment, now) = (layout.clone(), options.environment, clock.now());
-            tokio::task::spawn_blocking(move || parties::make_or_keep(&layout, environment, now))
-                .await
-                .map_err(|_| DevError::Random)??
+            tokio::task::spawn_blocking(move || -> Result<_, DevError> {
+                let parties = parties::make_or_keep(&layout, environment, now)?;
+                let first =
+                    parties.providers.first().map(|provider| provider.id.as_str()).unwrap_or_default();
+                let transfer = transfer::make_or_keep(&layout, first, file_port, now)?;
+                transfer.enrol(&Store::open(&layout.store())?, now)?;
+                Ok((parties, transfer))
+            })
+            .await
+            .map_err(|_| DevError::Random)??
         };
+        if let Some(first) = parties.providers.first_mut() {
+            (first.sftp, first.pgp) = (Some(transfer.sftp), Some(transfer.pgp));
+        }
         let sample_socket = TcpListener::bind("127.0.0.1:0").await.map_err(DevError::Sample)?;
         let sample_url = format!("http://{}", sample_socket.local_addr().map_err(DevError::Sample)?);
         let ports = match options.ports {
@@ -85,7 +106,7 @@ impl Dev {
         let services = config.services.clone();
         let header = config.identity.header.to_string();
         let issuer = config.identity.issuer.clone();
-        let keys = Jwks::of([material::identity_key(&config.identity.key)?.public()]);
+        let provider = transfer.provider.run(file_socket, clock.clone())?;
         let gateway = Gateway::start(config, clock.clone()).await?;
         let bound = configuration::Ports {
             cloud: port(&gateway, Channel::Cloud),
@@ -95,7 +116,7 @@ impl Dev {
         // With the ports that were found, so that `irgw serve` takes the same file.
         layout.configure(options.environment, bound, &sample_url)?;
         let names = services.services().iter().map(|service| service.name.clone()).collect();
-        let sample = tokio::spawn(sample::serve(sample_socket, keys, names, clock));
+        let sample = tokio::spawn(sample::serve(sample_socket, gateway.identity().clone(), names, clock));
         let operator_url = format!("http://127.0.0.1:{}", bound.operator);
         let listener = |port| Listener {
             base_url: format!("https://localhost:{port}"),
@@ -123,14 +144,21 @@ impl Dev {
                 root: layout.pki("root.crt"),
             },
             providers: parties.providers,
+            customers: parties.customers,
+            oauth: manifest::OAuth::at(
+                gateway.issuer().unwrap_or_default(),
+                &format!("https://localhost:{}", bound.desktop),
+            ),
             services: services.services().iter().map(|service| row(service)).collect(),
             identity: IdentityKeys { header, issuer, jwks: format!("{operator_url}/identity/jwks.json") },
             sample_service: sample_url,
+            gateway_ssh: transfer.gateway_ssh,
+            gateway_pgp: transfer.gateway_pgp,
         };
         let json = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| DevError::Damaged(layout.manifest(), error.to_string()))?;
         files::write(&layout.manifest(), json).map_err(|error| DevError::file(&layout.manifest(), error))?;
-        Ok(Dev { gateway, sample, manifest, layout, _lock: lock })
+        Ok(Dev { gateway, sample, provider, manifest, layout, _lock: lock })
     }
 
     /// What `dev.json` says.
@@ -152,6 +180,7 @@ impl Dev {
     pub async fn drain(self) -> Drained {
         let drained = self.gateway.drain().await;
         self.sample.abort();
+        self.provider.iter().for_each(JoinHandle::abort);
         if let Err(error) = files::remove(&self.layout.manifest()) {
             tracing::warn!(%error, "dev.json could not be removed");
         }
@@ -238,6 +267,10 @@ impl Layout {
         self.dir.join("operator.token")
     }
 
+    fn vault(&self) -> PathBuf {
+        self.dir.join("vault.key")
+    }
+
     fn parties(&self) -> PathBuf {
         self.dir.join("parties.json")
     }
@@ -279,8 +312,14 @@ pub enum DevError {
     Store(irgw_store::Error),
     /// A signing certificate is not acceptable.
     Signing(irgw_m2m::Error),
+    /// The keys of file transfer cannot be made.
+    Keys(KeysError),
     /// The sample service cannot listen.
     Sample(io::Error),
+    /// The demo provider's file server cannot listen on this port.
+    FileServer(u16, io::Error),
+    /// The demo provider cannot be made.
+    Provider(String),
     /// The gateway does not start.
     Gateway(Problem),
 }
@@ -315,7 +354,14 @@ impl fmt::Display for DevError {
             DevError::Random => f.write_str("the system gives no random numbers"),
             DevError::Store(error) => write!(f, "cannot enrol the demo parties: {error}"),
             DevError::Signing(error) => write!(f, "cannot enrol a demo signing certificate: {error}"),
+            DevError::Keys(error) => write!(f, "cannot make the keys of file transfer: {error}"),
             DevError::Sample(error) => write!(f, "the sample service cannot listen: {error}"),
+            DevError::FileServer(port, error) => write!(
+                f,
+                "the demo provider's file server cannot listen on port {port}: {error}; stop what does, or let irgw dev find free \
+                 ports with --ports auto"
+            ),
+            DevError::Provider(what) => write!(f, "cannot make the demo provider: {what}"),
             DevError::Gateway(problem) => {
                 write!(f, "{problem}")?;
                 if problem.message.contains("cannot listen") {
@@ -344,6 +390,12 @@ impl From<irgw_store::Error> for DevError {
 impl From<irgw_m2m::Error> for DevError {
     fn from(error: irgw_m2m::Error) -> DevError {
         DevError::Signing(error)
+    }
+}
+
+impl From<KeysError> for DevError {
+    fn from(error: KeysError) -> DevError {
+        DevError::Keys(error)
     }
 }
 

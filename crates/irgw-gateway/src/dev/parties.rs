@@ -6,20 +6,24 @@ use std::{fs, io};
 use irgw_core::{Environment, Grants, Logon, OwnerId, ProviderId, ServiceName, UnixTime};
 use irgw_m2m::SigningCert;
 use irgw_m2m::identity::IdentityKey;
+use irgw_oauth::vault::Vault;
 use irgw_store::{Batch, NewClientCert, NewSigningCert, Store};
 use irgw_tls::CommonName;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::authority::{Authority, Issued, KeyKind, signing};
-use super::manifest::{BatchCertificate, Provider, Signing};
-use super::{DevError, Layout, files, intact};
+use super::manifest::{BatchCertificate, Customer, Provider, Signing};
+use super::{DevError, Layout, files, intact, oauth};
+use crate::hex::hex;
 
 /// What was made, so that a restart keeps it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parties {
     pub(super) environment: Environment,
     pub(super) providers: Vec<Provider>,
+    #[serde(default)]
+    pub(super) customers: Vec<Customer>,
 }
 
 struct Owner {
@@ -151,11 +155,15 @@ fn make(layout: &Layout, environment: Environment, now: UnixTime) -> Result<Part
     let store = Store::open(&layout.store())?;
     let mut providers = Vec::new();
     for demo in DEMO {
-        let (provider, enrol) = party(layout, &issuer, demo, environment, now)?;
+        let (mut provider, enrol) = party(layout, &issuer, demo, environment, now)?;
         store.batch(|batch| enrol(batch, now))?;
+        provider.clients = oauth::clients(&store, demo.id, demo.name, environment, now)?;
         providers.push(provider);
     }
-    let parties = Parties { environment, providers };
+    let vault_key: [u8; 32] = random()?;
+    write(&layout.vault(), &format!("{}\n", hex(&vault_key)))?;
+    let customers = oauth::customers(&store, &Vault::new(&vault_key), now)?;
+    let parties = Parties { environment, providers, customers };
     let json = serde_json::to_vec_pretty(&parties)
         .map_err(|error| DevError::Damaged(layout.parties(), error.to_string()))?;
     files::write(&layout.parties(), json).map_err(|error| DevError::file(&layout.parties(), error))?;
@@ -226,6 +234,9 @@ fn party(
         key: main.key,
         batch,
         signing: listed,
+        clients: Vec::new(),
+        sftp: None,
+        pgp: None,
     };
     let enrol = move |batch: &mut Batch<'_>, now: UnixTime| {
         batch.add_provider(&id, demo.name, now)?;
@@ -247,7 +258,7 @@ fn party(
     Ok((provider, Box::new(enrol)))
 }
 
-struct Client {
+struct Identity {
     common_name: CommonName,
     certificate: PathBuf,
     key: PathBuf,
@@ -260,11 +271,11 @@ fn client(
     demo: &Demo,
     name: &str,
     kind: KeyKind,
-) -> Result<Client, DevError> {
+) -> Result<Identity, DevError> {
     let common_name = CommonName::assign(random()?, demo.domain).expect("the demo's domains are well-formed");
     let issued = issuer.client(common_name.as_str(), kind)?;
     let (certificate, key) = save(layout, name, &issued, &issuer.certificate)?;
-    Ok(Client { common_name, certificate, key })
+    Ok(Identity { common_name, certificate, key })
 }
 
 fn save(layout: &Layout, name: &str, issued: &Issued, above: &str) -> Result<(PathBuf, PathBuf), DevError> {
@@ -279,14 +290,10 @@ fn service(name: &str) -> ServiceName {
     name.parse().expect("the published names are well-formed")
 }
 
-fn random<const N: usize>() -> Result<[u8; N], DevError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], DevError> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).map_err(|_| DevError::Random)?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,10 +12,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use irgw_core::{Clock, ServiceName};
-use irgw_m2m::identity::{Identity, Jwks, verify};
+use irgw_m2m::identity::{Identity, verify};
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use tokio::net::TcpListener;
+
+use crate::hex::hex;
+use crate::identity::IdentityTokens;
 
 /// What the sample service answers: `GET …/status` with `OK`, everything else with this.
 #[derive(Debug, Serialize)]
@@ -45,14 +48,15 @@ struct IdentityView {
     token: Option<String>,
 }
 
-/// Serves until the task is aborted. Identity tokens are checked by `keys`, for whichever of `services` they are meant.
+/// Serves until the task is aborted. Identity tokens are checked by the published keys of `gateway`, for whichever of
+/// `services` they are meant.
 pub(super) async fn serve(
     socket: TcpListener,
-    keys: Jwks,
+    gateway: Arc<IdentityTokens>,
     services: Vec<ServiceName>,
     clock: Arc<dyn Clock>,
 ) {
-    let sample = Arc::new(Sample { keys, services, clock });
+    let sample = Arc::new(Sample { gateway, services, clock });
     loop {
         let Ok((tcp, _)) = socket.accept().await else { continue };
         let sample = sample.clone();
@@ -71,7 +75,7 @@ pub(super) async fn serve(
 }
 
 struct Sample {
-    keys: Jwks,
+    gateway: Arc<IdentityTokens>,
     services: Vec<ServiceName>,
     clock: Arc<dyn Clock>,
 }
@@ -104,7 +108,7 @@ impl Sample {
                 .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into()))
                 .collect(),
             body_bytes,
-            body_sha256: digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            body_sha256: hex(digest.finish().as_ref()),
             identity,
             identity_error,
         };
@@ -118,10 +122,10 @@ impl Sample {
     /// What an internal service does: the token's audience must be the service that it is. This one is all of them.
     fn identity(&self, token: Option<&HeaderValue>) -> Result<IdentityView, String> {
         let token = token.and_then(|token| token.to_str().ok()).ok_or("there is no identity token")?;
-        let now = self.clock.now();
+        let (keys, now) = (self.gateway.published(), self.clock.now());
         let mut last = String::new();
         for service in &self.services {
-            match verify(token, &self.keys, service.as_str(), now) {
+            match verify(token, &keys, service.as_str(), now) {
                 Ok(identity) => return Ok(view(identity)),
                 Err(error) => last = crate::handle::causes(&error),
             }

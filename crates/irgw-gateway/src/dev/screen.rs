@@ -12,6 +12,7 @@ pub(super) fn screen(manifest: &Manifest, layout: &Layout) -> String {
     let Some(signing) = provider.signing.iter().find(|signing| signing.alg == "ES256") else {
         return String::new();
     };
+    let customer = manifest.customers.first();
     let cloud = &manifest.listeners.cloud;
     let shown = |path: &Path| shell_word(&path.display().to_string());
     let certificate = match manifest.environment {
@@ -36,10 +37,12 @@ pub(super) fn screen(manifest: &Manifest, layout: &Layout) -> String {
   {dir}
 
   cloud     {cloud:<28} {mutual}, /gateway/… and /secure/gateway/…
-  desktop   {desktop:<28} one-way TLS, /gateway2/…
+  desktop   {desktop:<28} one-way TLS, /gateway2/… and /gateway3/oauth/…
   operator  {operator:<28} /healthz /readyz /metrics /identity/jwks.json
   backing   {sample:<28} a sample service that echoes what it receives
 
+  customers {customer} may log in at {applications}
+            with the password {password}
   providers {providers}; {services} services; all of it in
             {dev_json}
   audit     tail -f {audit}
@@ -69,6 +72,9 @@ Ctrl-C lets requests end and stops. A restart keeps every identity.
         desktop = manifest.listeners.desktop.base_url,
         operator = manifest.listeners.operator.base_url,
         sample = manifest.sample_service,
+        customer = customer.map_or("", |customer| customer.user_id.as_str()),
+        password = customer.map_or("", |customer| customer.password.as_str()),
+        applications = manifest.oauth.applications,
         providers = providers.join(", "),
         services = manifest.services.len(),
         dev_json = layout.manifest().display(),

@@ -4,7 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use irgw_core::UnixTime;
+use irgw_core::{Environment, UnixTime};
+use irgw_m2m::identity::{IdentityKey, PublicJwk};
 use irgw_tls::{ClientEku, CrlPolicy, Flaw};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
@@ -15,7 +16,11 @@ use rustls_pki_types::pem::PemObject;
 
 use super::*;
 use crate::SetClock;
-use crate::config::{ClientCertificates, ListenerConfig, Located, Place, RootConfig, RootSource};
+use crate::config::{
+    ClientCertificates, IdentityConfig, ListenerConfig, Located, OperatorConfig, Place, RootConfig,
+    RootSource,
+};
+use crate::identity::IdentityTokens;
 
 const NOW: u64 = 1_781_006_400;
 const DAY: u64 = 86_400;
@@ -134,7 +139,10 @@ impl Folder {
         Reload {
             identities: Vec::new(),
             trust: TrustFiles::read(&self.configs(count), at(NOW)).unwrap(),
+            own: own(self.0.path()),
+            transfer: None,
             clock: Arc::new(SetClock::at(NOW)),
+            clock_watch: ClockWatch::since_last_write(Path::new("")),
             metrics: Arc::new(Metrics::new()),
             changed: watch::Sender::new(()),
         }
@@ -286,7 +294,10 @@ fn presenting(config: &ListenerConfig, clock: Arc<dyn Clock>) -> Reload {
     Reload {
         identities: vec![(files, Arc::new(server))],
         trust: TrustFiles::read(&[], at(NOW)).unwrap(),
+        own: own(config.key.value.parent().unwrap()),
+        transfer: None,
         clock,
+        clock_watch: ClockWatch::since_last_write(Path::new("")),
         metrics: Arc::new(Metrics::new()),
         changed: watch::Sender::new(()),
     }
@@ -344,6 +355,68 @@ fn certificate_that_expires_in_service_raises_an_alarm() {
     clock.set(NOW + DAY + 1);
     reload.look();
     assert_eq!(reload.alarms().len(), 1);
+}
+
+/// A key and an operator's token in `folder`.
+fn own(folder: &Path) -> OwnFiles {
+    let (key, token) = (folder.join("identity.key"), folder.join("operator.token"));
+    put(&key, IdentityKey::generate().unwrap().1.expose());
+    put(&token, "1".repeat(32));
+    let identity = IdentityConfig {
+        key: located(key),
+        issuer: "https://gateway.example/".into(),
+        lifetime: Duration::from_secs(300),
+        header: "x-gateway-identity".parse().unwrap(),
+    };
+    let operator =
+        OperatorConfig { listen: located("127.0.0.1:0".parse().unwrap()), token_file: located(token) };
+    OwnFiles::read(&identity, Some(&operator), Environment::Test).unwrap()
+}
+
+/// G06: what signed and what is announced are both published until the change is over.
+#[test]
+fn g06_identity_key_is_exchanged_while_both_are_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = listener(folder.path());
+    put_pair(&config, NOW + DAY);
+    let clock = Arc::new(SetClock::at(NOW));
+    let mut reload = presenting(&config, clock.clone());
+    let identity = reload.own.identity().clone();
+    let [key] = published(&identity).try_into().unwrap();
+    let (next, pem) = IdentityKey::generate().unwrap();
+    put(&folder.path().join("identity.key"), "half a key");
+    reload.look();
+    assert_eq!((reload.alarms().len(), published(&identity)), (1, vec![key.clone()]));
+    put(&folder.path().join("identity.key"), pem.expose());
+    reload.look();
+    assert!(reload.alarms().is_empty());
+    assert_eq!(published(&identity), [key.clone(), next.public().clone()]);
+    clock.set(NOW + 300);
+    reload.look();
+    assert_eq!(published(&identity), [next.public().clone(), key]);
+    clock.set(NOW + 300 + 300 + 60);
+    reload.look();
+    assert_eq!(published(&identity), [next.public().clone()]);
+}
+
+fn published(identity: &IdentityTokens) -> Vec<PublicJwk> {
+    identity.published().keys().to_vec()
+}
+
+#[test]
+fn operators_token_is_exchanged_at_once_and_a_weak_one_is_not_taken() {
+    let folder = Folder::of(&[]);
+    let mut reload = folder.reload(0);
+    let token = reload.own.operator_token().unwrap();
+    let file = folder.0.path().join("operator.token");
+    put(&file, "weak");
+    reload.look();
+    assert_eq!(reload.alarms().len(), 1);
+    assert!(token.borrow().is(&"1".repeat(32)));
+    put(&file, "2".repeat(32));
+    reload.look();
+    assert!(reload.alarms().is_empty());
+    assert!(token.borrow().is(&"2".repeat(32)) && !token.borrow().is(&"1".repeat(32)));
 }
 
 /// A clock that is broken.

@@ -257,7 +257,8 @@ fn credentials_are_listed_exported_and_revoked() {
     assert_eq!(said, "provider kowhai has no access: 1 client certificates revoked\n");
     let json: serde_json::Value = serde_json::from_str(&office.run("list --json").unwrap()).unwrap();
     assert_eq!(json["client_certs"][0]["common_name"], "abc.kowhai.example");
-    assert_eq!(json["client_certs"][0]["status"], "revoked 2027-01-15T08:00:00Z");
+    assert_eq!(json["client_certs"][0]["status"], "revoked");
+    assert_eq!(json["client_certs"][0]["revoked_since"], "2027-01-15T08:00:00Z");
     assert_eq!(json["signing_certs"][0]["thumbprint"], thumbprint.as_str());
     assert_eq!(json["signing_certs"][0]["key"], "p256");
     assert_eq!(json["next"], serde_json::json!({}));
