@@ -8,8 +8,11 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::certificate::CertificateRecipe;
+use crate::expect::{Expect, Handshake};
 use crate::hello::HelloRecipe;
+use crate::oauth::OAuthRecipe;
 use crate::token::TokenRecipe;
+use crate::transfer::{FileServerRecipe, KeyFolderRecipe, SetRecipe, SshRecipe};
 
 /// One case: one file, named after the fact that it shows.
 #[derive(Debug, Clone)]
@@ -38,11 +41,34 @@ pub struct CaseText {
     /// not runnable remotely.
     #[serde(default)]
     pub configuration: Option<String>,
+    /// One case for each, named after it: a text for `${row}`, or texts by the names that they replace.
+    #[serde(default)]
+    pub rows: BTreeMap<String, Row>,
     /// What the caller does.
     #[serde(default)]
     pub given: Given,
     /// What must come of it.
     pub expect: Expect,
+}
+
+/// In what one case of a table differs from the others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// `${row}`.
+    One(String),
+    /// `${NAME}` for each.
+    Named(BTreeMap<String, String>),
+}
+
+impl Row {
+    /// The texts with their names.
+    pub(crate) fn texts(&self) -> Vec<(&str, &str)> {
+        match self {
+            Row::One(text) => vec![("row", text)],
+            Row::Named(texts) => texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
+        }
+    }
 }
 
 fn mutual() -> Vec<Environment> {
@@ -53,9 +79,12 @@ fn mutual() -> Vec<Environment> {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
-    /// The listener; *default* cloud.
+    /// The listener; *default* the desktop's for the authorization server's paths, the cloud's for all others.
     #[serde(default)]
     pub channel: Option<Channel>,
+    /// What a client and a customer did before.
+    #[serde(default)]
+    pub oauth: Option<OAuthRecipe>,
     /// Bytes before the TLS handshake, such as a PROXY header.
     #[serde(default)]
     pub preface: Option<String>,
@@ -74,6 +103,38 @@ pub struct Given {
     /// The request.
     #[serde(default)]
     pub request: Request,
+    /// A connection to the demo provider's file server, instead of all of the above.
+    #[serde(default)]
+    pub ssh: Option<SshRecipe>,
+    /// A set of files, instead of all of the above.
+    #[serde(default)]
+    pub set: Option<SetRecipe>,
+    /// A file server that is enrolled, and to which the set is delivered.
+    #[serde(default)]
+    pub file_server: Option<FileServerRecipe>,
+    /// A key folder that is checked.
+    #[serde(default)]
+    pub key_folder: Option<KeyFolderRecipe>,
+}
+
+impl Given {
+    /// Whether files are what it is about, and no request.
+    pub(crate) fn is_a_transfer(&self) -> bool {
+        self.ssh.is_some() || self.needs_the_demo_provider()
+    }
+
+    /// Whether folders of the gateway's or of the demo provider's are needed.
+    pub(crate) fn needs_the_demo_provider(&self) -> bool {
+        self.set.is_some() || self.file_server.is_some() || self.key_folder.is_some()
+    }
+
+    /// The listener.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.unwrap_or(match self.request.is_for_the_authorization_server() {
+            true => Channel::Desktop,
+            false => Channel::Cloud,
+        })
+    }
 }
 
 /// How the caller speaks TLS.
@@ -108,6 +169,8 @@ pub struct Request {
     pub headers: Vec<String>,
     /// The body; a Content-Length goes with it.
     pub body: Option<String>,
+    /// A form that is posted, with its media type, instead of a method and a body.
+    pub form: Option<String>,
     /// The whole request as it goes on the wire, instead of all of the above.
     pub raw: Option<String>,
     /// HTTP/2 header fields in their order, instead of all of the above.
@@ -124,6 +187,7 @@ impl Default for Request {
             hosts: vec!["${authority}".into()],
             headers: Vec::new(),
             body: None,
+            form: None,
             raw: None,
             h2: None,
             times: 1,
@@ -131,152 +195,30 @@ impl Default for Request {
     }
 }
 
-/// What must come of it. What is not said is not looked at, but for what holds always: see [`crate::run`].
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// The handshake's end.
-    #[serde(default)]
-    pub handshake: Option<Handshake>,
-    /// Whether an earlier session was resumed.
-    #[serde(default)]
-    pub resumed: Option<bool>,
-    /// The status of every answer; `0`: no answer but the end of the connection, or of the HTTP/2 stream.
-    #[serde(default)]
-    pub status: Option<u16>,
-    /// The status of every answer before the last, which alone is then judged in full; *default* the same.
-    #[serde(default)]
-    pub earlier_status: Option<u16>,
-    /// The rule that refuses before the last request; *default* the same.
-    #[serde(default)]
-    pub earlier_reason: Option<Reason>,
-    /// Several statuses are right: where the answer may be lost on the way, or RFC 9112 leaves the server a choice.
-    #[serde(default)]
-    pub any_status: Vec<u16>,
-    /// The HTTP layer refuses what it cannot read. Its answer names no rule and has no request id; the record has none either.
-    /// Over HTTP/2 it resets the stream, and there is no record.
-    #[serde(default)]
-    pub unread: bool,
-    /// In whose words a refusal is told; *default* `suite`.
-    #[serde(default)]
-    pub dialect: Option<String>,
-    /// The published code; type and text must be what SPEC section 6 has beside it.
-    #[serde(default)]
-    pub code: Option<String>,
-    /// The body, all of it.
-    #[serde(default)]
-    pub body: Option<String>,
-    /// The rule that refuses; the case's own unless said otherwise.
-    #[serde(default)]
-    pub reason: Option<Reason>,
-    /// What the backing service saw.
-    #[serde(default)]
-    pub seen: Option<Seen>,
-    /// Fields of the audit record.
-    #[serde(default)]
-    pub audit: BTreeMap<String, serde_json::Value>,
-    /// Header fields of the answer; an empty text stands for any value.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Header fields that the answer does not have.
-    #[serde(default)]
-    pub absent_headers: Vec<String>,
-    /// The connection ends after the answer.
-    #[serde(default)]
-    pub closes: bool,
-    /// Within this time, rather than at once: for what the gateway reads again when it changes.
-    #[serde(default)]
-    pub within_seconds: u64,
-}
-
-/// The handshake's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Handshake {
-    /// Completed.
-    Accepted,
-    /// Refused: an alert, or the connection's end, before any answer.
-    Refused,
-}
-
-/// The rule that refuses.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Reason {
-    /// This one.
-    Rule(Rule),
-    /// One of these: more than one rule is broken.
-    Any(Vec<Rule>),
-}
-
-/// What the backing service saw: its echo.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Seen {
+impl Request {
     /// The method.
-    #[serde(default)]
-    pub method: Option<String>,
-    /// The request target.
-    #[serde(default)]
-    pub path: Option<String>,
-    /// Header fields; an empty text stands for any value.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Header fields that did not arrive.
-    #[serde(default)]
-    pub absent_headers: Vec<String>,
-    /// A text that arrived nowhere in the request's head.
-    #[serde(default)]
-    pub nowhere: Option<String>,
-    /// Members of the identity.
-    #[serde(default)]
-    pub identity: BTreeMap<String, serde_json::Value>,
-    /// Members that the identity does not have, or that are null.
-    #[serde(default)]
-    pub identity_without: Vec<String>,
-    /// The body.
-    #[serde(default)]
-    pub body: Option<String>,
-}
+    pub(crate) fn method(&self) -> &str {
+        if self.form.is_some() { "POST" } else { &self.method }
+    }
 
-/// What a case shows of its rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shows {
-    /// What the rule allows is let through.
-    Accepted,
-    /// What the rule forbids is refused.
-    Refused,
-}
-
-impl Expect {
-    /// What the case shows; `None` where it lets the target choose.
-    pub fn shows(&self) -> Option<Shows> {
-        let ways = self.any_status.iter().chain(&self.status);
-        let mut ways = ways.map(|status| if is_success(*status) { Shows::Accepted } else { Shows::Refused });
-        match self.handshake {
-            Some(Handshake::Accepted) => Some(Shows::Accepted),
-            Some(Handshake::Refused) => Some(Shows::Refused),
-            None => ways.next().filter(|first| ways.all(|other| other == *first)),
-        }
+    pub(crate) fn is_for_the_authorization_server(&self) -> bool {
+        self.path.starts_with("/gateway3/") || self.path.starts_with("/.well-known/")
     }
 }
 
-/// 2xx (RFC 9110 §15.3).
-pub(crate) fn is_success(status: u16) -> bool {
-    (200..300).contains(&status)
-}
-
 impl Case {
-    /// Reads one case; its name is the path below `folder` without the ending.
+    /// Reads a file's case, or its cases where it has rows; a name is the path below `folder` without the ending, then the
+    /// row's.
     ///
     /// # Errors
     /// When the file cannot be read, or is not a case.
-    pub fn read(folder: &Path, path: &Path) -> Result<Case, Error> {
+    pub fn read(folder: &Path, path: &Path) -> Result<Vec<Case>, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
         let text: CaseText = toml::from_str(&text).map_err(|error| Error::content(path, error))?;
         let problem = if text.environments.is_empty() {
             Some("`environments` is empty")
+        } else if text.given.is_a_transfer() {
+            text.expect.outcome.is_none().then_some("`expect` of a transfer needs `outcome`")
         } else if text.expect.handshake.is_none()
             && text.expect.status.is_none()
             && text.expect.any_status.is_empty()
@@ -297,7 +239,14 @@ impl Case {
         let name = path.strip_prefix(folder).unwrap_or(path).with_extension("");
         let name =
             name.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-        Ok(Case { name, text })
+        if text.rows.is_empty() {
+            return Ok(vec![Case { name, text }]);
+        }
+        let one = |(row, texts): (&String, &Row)| {
+            let rows = BTreeMap::from([(row.clone(), texts.clone())]);
+            Case { name: format!("{name}/{row}"), text: CaseText { rows, ..text.clone() } }
+        };
+        Ok(text.rows.iter().map(one).collect())
     }
 
     /// Reads every case below `folder`, in the order of their names.
@@ -305,8 +254,9 @@ impl Case {
     /// # Errors
     /// The first file that is not a case.
     pub fn read_all(folder: &Path) -> Result<Vec<Case>, Error> {
-        let mut cases =
+        let cases =
             files(folder)?.iter().map(|path| Case::read(folder, path)).collect::<Result<Vec<_>, _>>()?;
+        let mut cases = cases.concat();
         cases.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(cases)
     }
@@ -323,21 +273,4 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shows(expect: &str) -> Option<Shows> {
-        toml::from_str::<Expect>(expect).unwrap().shows()
-    }
-
-    #[test]
-    fn case_that_lets_the_target_choose_shows_nothing() {
-        assert_eq!(shows("any_status = [200, 417]"), None);
-        assert_eq!(shows("any_status = [431, 0]"), Some(Shows::Refused));
-        assert_eq!(shows("status = 204"), Some(Shows::Accepted));
-        assert_eq!(shows("handshake = \"accepted\"\nstatus = 403"), Some(Shows::Accepted));
-    }
 }

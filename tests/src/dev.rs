@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use irgw_core::Environment;
+use irgw_core::{ClientKind, Environment};
 use serde::Deserialize;
 
 use crate::Error;
@@ -20,9 +20,25 @@ pub struct Dev {
     pub client_ca: ClientCa,
     /// The enrolled providers.
     pub providers: Vec<Provider>,
+    /// The customers who can log in.
+    #[serde(default)]
+    pub customers: Vec<Customer>,
+    /// The authorization server.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
     /// The service table.
     #[serde(default)]
     pub services: Vec<Service>,
+    /// What the gateway's files are signed with.
+    #[serde(default)]
+    pub gateway_pgp: Option<GatewayPgp>,
+}
+
+/// The gateway's OpenPGP certificate.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GatewayPgp {
+    /// The certificate.
+    pub certificate: PathBuf,
 }
 
 /// The ways in.
@@ -85,6 +101,81 @@ pub struct Provider {
     /// Its signing certificates.
     #[serde(default)]
     pub signing: Vec<Signing>,
+    /// Its OAuth clients.
+    #[serde(default)]
+    pub clients: Vec<Client>,
+    /// Its file server.
+    #[serde(default)]
+    pub sftp: Option<SftpServer>,
+    /// Its OpenPGP key.
+    #[serde(default)]
+    pub pgp: Option<PgpKey>,
+}
+
+/// A provider's file server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SftpServer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The gateway's user there.
+    pub user: String,
+    /// Its host key, public: one line.
+    pub host_key: PathBuf,
+    /// The private key that it admits.
+    pub client_key: PathBuf,
+    /// Where files arrive, encrypted.
+    pub inbox: PathBuf,
+    /// Where no intake looks.
+    pub outbox: PathBuf,
+    /// Where whole sets of the transaction data feed come out: `FOLDER/tds/released`.
+    pub released: PathBuf,
+    /// The platform id in the names of its files.
+    pub platform: String,
+    /// The environment code in the names of its files.
+    pub environment: String,
+}
+
+/// An OpenPGP key.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PgpKey {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// The secret key, not protected.
+    pub key: PathBuf,
+}
+
+/// An OAuth client.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Client {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Cloud or native.
+    pub kind: ClientKind,
+    /// Where answers may be sent.
+    pub redirect_uris: Vec<String>,
+}
+
+/// A customer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Customer {
+    /// The myIR user id.
+    pub user_id: String,
+    /// The password.
+    pub password: String,
+    /// The key of the one-time passwords, base32.
+    #[serde(default)]
+    pub totp_secret: Option<String>,
+}
+
+/// The authorization server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OAuth {
+    /// `iss` of its tokens, which its endpoints' addresses begin with.
+    pub issuer: String,
 }
 
 /// A certificate for particular services alone.

@@ -316,7 +316,7 @@ fn converse(
     for _ in 0..request.times {
         // A server that refuses early resets the connection; its answer is still there to read.
         let _ = reader.stream().write_all(&bytes).and_then(|()| reader.stream().flush());
-        match reader.answer(&request.method) {
+        match reader.answer(request.method()) {
             Ok(answer) => answers.push(answer),
             Err(end) => return Ok((answers, end)),
         }
@@ -324,7 +324,7 @@ fn converse(
     let moment = reader.stream().sock.set_read_timeout(Some(A_MOMENT));
     moment.map_err(|error| Error::Target(error.to_string()))?;
     // What else comes is an answer to something that was smuggled in.
-    while let Ok(answer) = reader.answer(&request.method) {
+    while let Ok(answer) = reader.answer(request.method()) {
         answers.push(answer);
     }
     Ok((answers, reader.end()))
@@ -332,7 +332,7 @@ fn converse(
 
 /// The request as it goes on the wire.
 fn compose(request: &Request, authorization: Option<&str>, values: &Values) -> Result<Vec<u8>, Error> {
-    let mut bytes = values.bytes(&format!("{} {} HTTP/1.1\r\n", request.method, request.path))?;
+    let mut bytes = values.bytes(&format!("{} {} HTTP/1.1\r\n", request.method(), request.path))?;
     let mut line = |text: &str| -> Result<(), Error> {
         bytes.extend(values.bytes(text)?);
         bytes.extend_from_slice(b"\r\n");
@@ -353,7 +353,11 @@ fn compose(request: &Request, authorization: Option<&str>, values: &Values) -> R
     if request.times == 1 && !own_connection {
         line("Connection: close")?;
     }
-    let body = request.body.as_deref().map(|body| values.bytes(body)).transpose()?;
+    if request.form.is_some() {
+        line("Content-Type: application/x-www-form-urlencoded")?;
+    }
+    let body = request.form.as_deref().or(request.body.as_deref());
+    let body = body.map(|body| values.bytes(body)).transpose()?;
     if let Some(body) = &body {
         line(&format!("Content-Length: {}", body.len()))?;
     }

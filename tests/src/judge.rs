@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::answer::{Answer, End};
-use crate::case::{Case, Expect, Handshake, Reason, Seen, is_success};
+use crate::case::Case;
 use crate::certificate::thumbprints;
 use crate::exchange::Came;
+use crate::expect::{Expect, Handshake, Reason, Seen, Shows, is_success};
 use crate::template::Values;
-use crate::{published, records};
+use crate::{published, records, told};
 
 /// What is wrong; nothing, when nothing is. `records` are the audit records of the connection, in order; `secrets` are the
 /// texts that none of them may hold.
@@ -76,11 +77,15 @@ fn answers(
     let last = came.answers.len().saturating_sub(1);
     for (index, answer) in came.answers.iter().enumerate() {
         always(wrong, answer, expect);
+        if case.text.given.request.is_for_the_authorization_server() {
+            told::always(wrong, answer, &case.text.given.request.path);
+        }
         header_reason(wrong, case, environment, answer, reason(case, answer.status, index).as_ref());
         if index < last && expect.earlier_status.is_some() {
             continue;
         }
         fields(wrong, answer, expect, values)?;
+        told::compare(wrong, expect, answer, values)?;
         if let Some(code) = &expect.code {
             let dialect = expect.dialect.as_deref().unwrap_or("suite");
             published::compare(dialect, code, answer)
@@ -120,7 +125,8 @@ pub(crate) fn reason(case: &Case, status: u16, index: usize) -> Option<Reason> {
     let expect = &case.text.expect;
     let earlier = expect.earlier_reason.as_ref().filter(|_| index + 1 < case.text.given.request.times);
     let expected = earlier.or(expect.reason.as_ref()).cloned();
-    (!is_success(status)).then(|| expected.unwrap_or(Reason::Rule(case.text.rule)))
+    let is_refused = expect.outcome.map_or(!is_success(status), |shows| shows == Shows::Refused);
+    is_refused.then(|| expected.unwrap_or(Reason::Rule(case.text.rule)))
 }
 
 pub(crate) fn fits(reason: &Reason, id: &str) -> bool {

@@ -28,15 +28,20 @@
 //! ```
 
 mod case;
+mod expect;
 mod requirements;
 
 mod dev;
 mod local;
 mod run;
 
+mod browser;
 mod certificate;
 mod hello;
+mod oauth;
+mod prelude;
 mod token;
+mod transfer;
 
 mod der;
 mod key;
@@ -51,21 +56,31 @@ mod judge;
 mod published;
 mod records;
 mod report;
+mod told;
 
 mod error;
+mod words;
 
-pub use case::{Case, CaseText, Expect, Given, Handshake, Reason, Request, Seen, Shows, Tls};
+pub use case::{Case, CaseText, Given, Request, Row, Tls};
 pub use certificate::{CertificateRecipe, Changes, Issuer};
-pub use dev::{Batch, ClientCa, Dev, Listener, Listeners, Operator, Provider, Service, Signing};
+pub use dev::{
+    Batch, Client, ClientCa, Customer, Dev, GatewayPgp, Listener, Listeners, OAuth, Operator, PgpKey,
+    Provider, Service, SftpServer, Signing,
+};
 pub use error::Error;
 pub use exchange::Session;
+pub use expect::{Expect, Handshake, Location, Reason, Seen, Shows};
 pub use h2::{frame, literal};
 pub use hello::HelloRecipe;
 pub use local::{CLOCK, Local, Process, Program, free_port};
+pub use oauth::{Done, OAuthRecipe, Step};
 pub use report::{CaseResult, Counts, Outcome, Report};
 pub use requirements::{Requirements, Section, Skips, gaps};
 pub use run::{Selection, Target, attempt, run};
 pub use token::{SignatureRecipe, TokenRecipe};
+pub use transfer::{
+    Again, By, FileServerRecipe, KeyFolderRecipe, MessageRecipe, SetRecipe, SshRecipe, ZipRecipe,
+};
 
 /// Where this package keeps its data: `cases`, `configurations`, `requirements.toml`, `skips.toml`.
 pub fn folder() -> &'static std::path::Path {

@@ -65,7 +65,7 @@ pub struct Local {
     program: Program,
     folder: PathBuf,
     dev: Dev,
-    _dev_process: Process,
+    dev_process: Option<Process>,
     variants: Mutex<HashMap<String, Variant>>,
 }
 
@@ -110,7 +110,12 @@ impl Local {
         let identity = folder.join("dev.json");
         process.wait_for(&log, || identity.exists())?;
         let dev = Dev::read(&identity)?;
-        Ok(Local { program, folder, dev, _dev_process: process, variants: Mutex::new(HashMap::new()) })
+        Ok(Local { program, folder, dev, dev_process: Some(process), variants: Mutex::new(HashMap::new()) })
+    }
+
+    /// Stops `irgw dev` itself: whoever serves from the folder then is alone with it.
+    pub fn stop_dev(&mut self) {
+        self.dev_process = None;
     }
 
     /// What it says of itself.
@@ -123,6 +128,16 @@ impl Local {
         &self.folder
     }
 
+    /// A path that the environment's own configuration has in its table `files`.
+    pub(crate) fn files(&self, setting: &str) -> Result<PathBuf, Error> {
+        let config = self.folder.join("irgw.toml");
+        let table = read_table(&config)?;
+        let path = table.get("files").and_then(|files| files.get(setting)?.as_str());
+        let path =
+            path.ok_or_else(|| Error::content(&config, format_args!("there is no files.{setting}")))?;
+        Ok(self.folder.join(path))
+    }
+
     /// The gateway's program.
     pub fn program(&self) -> &Program {
         &self.program
@@ -130,13 +145,29 @@ impl Local {
 
     /// The gateway with `tests/configurations/NAME.toml` laid over its configuration; started when first asked for.
     pub(crate) fn place(&self, name: &str) -> Result<Arc<Place>, Error> {
+        self.variant(name, || {
+            let overlay = Overlay::read(name)?;
+            let now = overlay.clock_stands.then(crate::run::seconds_now).transpose()?;
+            Ok((overlay.table, now))
+        })
+    }
+
+    /// A gateway over the same store whose clock stands that long before `now`.
+    pub(crate) fn before(&self, now: u64, seconds: u64) -> Result<Arc<Place>, Error> {
+        self.variant(&format!("{seconds}-seconds-before-{now}"), || Ok((Table::new(), Some(now - seconds))))
+    }
+
+    fn variant(
+        &self,
+        name: &str,
+        what: impl FnOnce() -> Result<(Table, Option<u64>), Error>,
+    ) -> Result<Arc<Place>, Error> {
         let mut variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(variant) = variants.get(name) {
             return Ok(variant.place.clone());
         }
-        let overlay = Overlay::read(name)?;
-        let now = overlay.clock_stands.then(crate::run::seconds_now).transpose()?;
-        let (dev, process) = self.serve_at(name, overlay.table, now)?;
+        let (overlay, now) = what()?;
+        let (dev, process) = self.serve_at(name, overlay, now)?;
         let place = Arc::new(Place::of(&dev, now)?);
         variants.insert(name.to_owned(), Variant { place: place.clone(), _process: process });
         Ok(place)
@@ -150,7 +181,11 @@ impl Local {
         self.serve_at(name, overlay, None)
     }
 
-    fn serve_at(&self, name: &str, overlay: Table, now: Option<u64>) -> Result<(Dev, Process), Error> {
+    /// Writes the configuration that [`Local::serve`] would start a gateway with; its path.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn configure(&self, name: &str, overlay: Table) -> Result<PathBuf, Error> {
         let mut table = read_table(&self.folder.join("irgw.toml"))?;
         // Port 0 everywhere; what the gateway was given is in its log. An overlay may want another address.
         set(&mut table, &["operator", "listen"], "127.0.0.1:0".into());
@@ -159,14 +194,29 @@ impl Local {
                 listener.insert("listen".into(), "127.0.0.1:0".into());
             }
         }
+        // All of them share the store, and are nodes of one authorization server.
+        if let Some(oauth) = &self.dev.oauth {
+            set(&mut table, &["oauth", "issuer"], oauth.issuer.clone());
+        }
         lay_over(&mut table, overlay);
-        let mut dev = self.dev.clone();
-        dev.audit_log = self.folder.join(format!("{name}-audit.log"));
-        File::create(&dev.audit_log).map_err(Error::file(&dev.audit_log))?;
-        restrict(&dev.audit_log)?;
-        set(&mut table, &["audit", "file"], dev.audit_log.display().to_string());
+        set(&mut table, &["audit", "file"], self.audit_log(name).display().to_string());
         let config = self.folder.join(format!("{name}.toml"));
         std::fs::write(&config, table.to_string()).map_err(Error::file(&config))?;
+        Ok(config)
+    }
+
+    /// The audit log of the gateway with the configuration `name`.
+    pub fn audit_log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}-audit.log"))
+    }
+
+    fn serve_at(&self, name: &str, overlay: Table, now: Option<u64>) -> Result<(Dev, Process), Error> {
+        let config = self.configure(name, overlay)?;
+        let table = read_table(&config)?;
+        let mut dev = self.dev.clone();
+        dev.audit_log = self.audit_log(name);
+        File::create(&dev.audit_log).map_err(Error::file(&dev.audit_log))?;
+        restrict(&dev.audit_log)?;
         let log = self.folder.join(format!("{name}.log"));
         let mut command = self.program.command();
         command.args(["serve", "--config"]).arg(&config);

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use irgw_core::Channel;
 use serde_json::Value;
 
 use crate::Error;
 use crate::answer::Answer;
-use crate::case::{Case, Handshake, Reason};
+use crate::case::Case;
 use crate::der::civil;
 use crate::exchange::Came;
+use crate::expect::{Handshake, Reason};
 use crate::judge::{Wrong, expand, fits, named, reason, text};
 use crate::template::Values;
 
@@ -109,7 +109,7 @@ fn sound(wrong: &mut Wrong, case: &Case, came: &Came, record: &Value, values: &V
     if !time.ends_with('Z') || !(rfc3339(now - 60).as_str()..=&rfc3339(now + 300)).contains(&time) {
         wrong.add(format!("the audit record's time is {time:?}"));
     }
-    let channel = case.text.given.channel.unwrap_or(Channel::Cloud).name();
+    let channel = case.text.given.channel().name();
     if text(record, "channel") != channel {
         wrong.add(format!("the audit record's channel is {:?}, not {channel}", text(record, "channel")));
     }

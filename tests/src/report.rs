@@ -6,7 +6,7 @@ use std::path::Path;
 use irgw_core::{Environment, Rule};
 use serde::Serialize;
 
-use crate::case::Shows;
+use crate::expect::Shows;
 use crate::{Error, Requirements};
 
 /// The result of a run.

@@ -7,7 +7,8 @@ use irgw_core::Rule;
 use serde::Deserialize;
 
 use crate::Error;
-use crate::case::{Case, Shows};
+use crate::case::Case;
+use crate::expect::Shows;
 
 /// `requirements.toml`: every rule of the profile's sections that the cases cover, each in one sentence.
 #[derive(Debug, Clone, Deserialize)]

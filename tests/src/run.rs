@@ -1,22 +1,25 @@
 //! Tries cases against a target.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use irgw_core::{Channel, Environment, Rule};
 use serde_json::Value;
 
 use crate::audit::AuditLog;
-use crate::case::{Case, Given, Reason};
+use crate::case::{Case, Given, Row};
 use crate::certificate::{CertificateRecipe, ClientIdentity, thumbprints};
 use crate::dev::Dev;
-use crate::exchange::{Came, Endpoint, Session};
+use crate::exchange::{Endpoint, Session};
 use crate::local::Overlay;
+use crate::prelude::Logins;
 use crate::report::{CaseResult, Outcome, Report};
 use crate::requirements::Skips;
 use crate::template::Values;
-use crate::{Error, Local, judge, published, records};
+use crate::transfer::{self, Demo};
+use crate::{Error, Local, judge, records, told, words};
 
 /// How long the gateway may take to write an audit record; it writes in batches of 100 ms.
 const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
@@ -29,6 +32,8 @@ pub struct Target {
     dev: Dev,
     place: Arc<Place>,
     local: Option<Arc<Local>>,
+    /// Of a local one, the demo provider; made when first asked for.
+    demo: OnceLock<Result<Demo, String>>,
 }
 
 /// One running gateway: its listeners and its audit log.
@@ -39,12 +44,15 @@ pub(crate) struct Place {
     audit: AuditLog,
     /// Where its clock stands, in seconds since the Unix epoch.
     now: Option<u64>,
+    /// The cookies of the customers who have logged in here.
+    pub(crate) logins: Logins,
 }
 
 impl Place {
     pub(crate) fn of(dev: &Dev, now: Option<u64>) -> Result<Place, Error> {
         Ok(Place {
             now,
+            logins: Logins::default(),
             cloud: Endpoint::of(&dev.listeners.cloud)?,
             desktop: Endpoint::of(&dev.listeners.desktop)?,
             audit: AuditLog::follow(&dev.audit_log),
@@ -52,10 +60,20 @@ impl Place {
     }
 
     fn endpoint(&self, given: &Given) -> &Endpoint {
-        match given.channel {
-            Some(Channel::Desktop) => &self.desktop,
-            _ => &self.cloud,
+        match given.channel() {
+            Channel::Desktop => &self.desktop,
+            Channel::Cloud => &self.cloud,
         }
+    }
+
+    /// Its listener with one-way TLS.
+    pub(crate) fn desktop(&self) -> &Endpoint {
+        &self.desktop
+    }
+
+    /// The time here, in seconds since the Unix epoch.
+    pub(crate) fn time(&self) -> Result<u64, Error> {
+        self.now.map_or_else(seconds_now, Ok)
     }
 }
 
@@ -79,7 +97,7 @@ impl Target {
             dev.listeners.cloud.base_url = url.trim_end_matches('/').to_owned();
         }
         let place = Arc::new(Place::of(&dev, None)?);
-        Ok(Target { dev, place, local: None })
+        Ok(Target { dev, place, local: None, demo: OnceLock::new() })
     }
 
     /// A gateway of the runner's own, which it can start again in other configurations.
@@ -89,7 +107,24 @@ impl Target {
     pub fn local(local: Arc<Local>) -> Result<Target, Error> {
         let dev = local.dev().clone();
         let place = Arc::new(Place::of(&dev, None)?);
-        Ok(Target { dev, place, local: Some(local) })
+        Ok(Target { dev, place, local: Some(local), demo: OnceLock::new() })
+    }
+
+    /// A gateway that [`Local::serve`] started, and that says this of itself.
+    ///
+    /// # Errors
+    /// When what it says cannot be used.
+    pub fn served(dev: Dev) -> Result<Target, Error> {
+        let place = Arc::new(Place::of(&dev, None)?);
+        Ok(Target { dev, place, local: None, demo: OnceLock::new() })
+    }
+
+    /// Lets a client and a customer do what `given.oauth` says, and fills in a template with what came of it.
+    ///
+    /// # Errors
+    /// When something went otherwise.
+    pub fn after(&self, given: &Given, template: &str) -> Result<String, Error> {
+        prepare(self, &self.place, given, "after", &BTreeMap::new())?.values.text(template)
     }
 
     /// Whether somebody listens on the cloud channel, whose certificate `dev.json`'s authority issued. A gateway that refuses
@@ -117,8 +152,26 @@ impl Target {
     /// When a recipe cannot be followed, or the handshake is refused.
     pub fn open(&self, given: &Given) -> Result<Session, Error> {
         let endpoint = self.place.endpoint(given);
-        let prepared = prepare(self, &self.place, given, "session")?;
+        let prepared = prepare(self, &self.place, given, "session", &BTreeMap::new())?;
         endpoint.open(given, prepared.identity.as_ref(), prepared.authorization.as_deref(), &prepared.values)
+    }
+
+    /// Sends one request over so many connections at once; the status and body of each answer.
+    ///
+    /// # Errors
+    /// When a recipe cannot be followed, or a connection ends before its answer.
+    pub fn race(&self, given: &Given, connections: usize) -> Result<Vec<(u16, String)>, Error> {
+        let endpoint = self.place.endpoint(given);
+        let with = prepare(self, &self.place, given, "race", &BTreeMap::new())?;
+        let authorization = with.authorization.as_deref();
+        let open = |_| endpoint.open(given, with.identity.as_ref(), authorization, &with.values);
+        let sessions = (0..connections).map(open).collect::<Result<Vec<_>, _>>()?;
+        let crashed = |_| Err(Error::Target("a thread of the runner has panicked".into()));
+        std::thread::scope(|scope| {
+            let asking = sessions.into_iter().map(|mut session| scope.spawn(move || session.ask()));
+            let asking: Vec<_> = asking.collect();
+            asking.into_iter().map(|asked| asked.join().unwrap_or_else(crashed)).collect()
+        })
     }
 
     /// The gateway in a configuration.
@@ -129,18 +182,29 @@ impl Target {
         }
     }
 
+    /// The demo provider of a local one.
+    fn demo(&self) -> Result<&Demo, Error> {
+        let local = self.local.as_ref().ok_or_else(|| Error::recipe("the target is not local"))?;
+        let demo = self.demo.get_or_init(|| Demo::of(local).map_err(|error| causes(&error)));
+        demo.as_ref().map_err(|error| Error::Target(format!("the demo provider cannot be used: {error}")))
+    }
+
     /// What a case needs and the runner cannot make here.
     fn lacks(&self, case: &Case) -> Result<Option<&'static str>, Error> {
+        let given = &case.text.given;
         let configuration = case.text.configuration.as_deref().map(Overlay::read).transpose()?;
         let clock_stands = configuration.as_ref().is_some_and(|overlay| overlay.clock_stands);
         let has_clock = self.local.as_ref().is_some_and(|local| local.program().has_a_clock_to_set());
         let revoked =
             matches!(&case.text.given.certificate, CertificateRecipe::Issued(changes) if changes.revoked);
+        let past = case.text.given.oauth.as_ref().is_some_and(|oauth| oauth.seconds_ago > 0);
         let has_list = self.dev.client_ca.crl.as_ref().is_some_and(|path| path.is_file());
         let lacking = [
-            (clock_stands && !has_clock, "needs a clock that stands"),
+            ((clock_stands || past) && !has_clock, "needs a clock that stands"),
             (configuration.is_some() && self.local.is_none(), "needs a configuration of its own"),
             (revoked && !has_list, "needs the client CA's revocation list"),
+            (given.needs_the_demo_provider() && self.local.is_none(), "needs the demo provider's folders"),
+            (given.is_a_transfer() && transfer::server(&self.dev).is_err(), "needs a demo provider"),
         ];
         Ok(lacking.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what))
     }
@@ -210,8 +274,8 @@ pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
         rule: case.text.rule,
         title: case.text.title.clone(),
         attacks: case.text.attacks.clone(),
-        tried: tried(case),
-        expected: expected(case),
+        tried: words::tried(case),
+        expected: words::expected(case),
         outcome,
     }
 }
@@ -221,7 +285,15 @@ fn here(target: &Target, case: &Case) -> Result<Outcome, Error> {
         return Ok(Outcome::NotRunnableRemotely { reason: reason.into() });
     }
     let place = target.place(case.text.configuration.as_deref())?;
-    within(target, &place, case)
+    let given = &case.text.given;
+    if !given.is_a_transfer() {
+        return within(target, &place, case);
+    }
+    let mut values = values(target, &place, given, &case.name)?;
+    match &given.ssh {
+        Some(recipe) => transfer::connect(target.dev(), case, recipe, &mut values),
+        None => transfer::transfer(target.demo()?, case, &mut values),
+    }
 }
 
 fn failed(error: &Error) -> Outcome {
@@ -230,10 +302,11 @@ fn failed(error: &Error) -> Outcome {
 
 /// Tries until it comes out as expected, or the case's time is over.
 fn within(target: &Target, place: &Place, case: &Case) -> Result<Outcome, Error> {
-    let prepared = prepare(target, place, &case.text.given, &case.name)?;
+    let since = place.audit.now();
+    let prepared = prepare(target, place, &case.text.given, &case.name, &case.text.rows)?;
     let deadline = Instant::now() + Duration::from_secs(case.text.expect.within_seconds);
     loop {
-        let outcome = match once(target, place, case, &prepared) {
+        let outcome = match once(target, place, case, &prepared, since) {
             Ok((came, wrong)) if wrong.is_empty() => return Ok(Outcome::Passed { came }),
             Ok((came, wrong)) => Outcome::Failed { came, wrong },
             Err(error) => failed(&error),
@@ -251,6 +324,7 @@ fn once(
     place: &Place,
     case: &Case,
     with: &Prepared,
+    before: usize,
 ) -> Result<(String, Vec<String>), Error> {
     let given = &case.text.given;
     let endpoint = place.endpoint(given);
@@ -262,7 +336,7 @@ fn once(
     // By the ids that the answers have, or by the connection's own address: a refused handshake has no id, and behind an
     // address translation there is no such address. Behind a PROXY header the peer is whom it names, and the balancer is
     // who connected. A connection to another listener may have the same address at its near end.
-    let channel = given.channel.unwrap_or(Channel::Cloud).name();
+    let channel = given.channel().name();
     let ours = |record: &Value| {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let by_address = [text("peer"), text("balancer")].contains(&Some(local.as_str()));
@@ -273,8 +347,14 @@ fn once(
         0 => place.audit.find(since, ours, 1, AUDIT_MOMENT),
         count => place.audit.find(since, ours, count, AUDIT_PATIENCE),
     };
-    let wrong = judge::compare(case, target.environment(), &came, &records, &with.values, &with.secrets)?;
-    Ok((came_back(&came), wrong))
+    let secrets = [with.secrets.clone(), told::secrets(&came.answers)].concat();
+    let mut wrong = judge::compare(case, target.environment(), &came, &records, &with.values, &secrets)?;
+    // What was made before is looked for in whatever was written since.
+    let holds = |record: &Value| secrets.iter().any(|secret| record.to_string().contains(secret));
+    if given.oauth.is_some() && !place.audit.find(before, holds, 1, Duration::ZERO).is_empty() {
+        wrong.push("an audit record holds a token, a code or a password (G01)".into());
+    }
+    Ok((words::came_back(&came), wrong))
 }
 
 /// What a connection is made with.
@@ -286,11 +366,27 @@ struct Prepared {
     secrets: Vec<String>,
 }
 
-fn prepare(target: &Target, place: &Place, given: &Given, name: &str) -> Result<Prepared, Error> {
+fn prepare(
+    target: &Target,
+    place: &Place,
+    given: &Given,
+    name: &str,
+    rows: &BTreeMap<String, Row>,
+) -> Result<Prepared, Error> {
     let mut values = values(target, place, given, name)?;
-    let identity = match given.channel {
-        Some(Channel::Desktop) => None,
-        _ => given.certificate.make(&target.dev, &values)?,
+    let mut made = Vec::new();
+    if let Some(oauth) = &given.oauth {
+        let now = place.time()?;
+        let past = match (oauth.seconds_ago, &target.local) {
+            (0, _) | (_, None) => None,
+            (seconds, Some(local)) => Some(local.before(now, seconds)?),
+        };
+        made = oauth.perform(&target.dev, past.as_deref().unwrap_or(place), now, &mut values)?;
+    }
+    fill_in_row(rows, &mut values)?;
+    let identity = match given.channel() {
+        Channel::Desktop => None,
+        Channel::Cloud => given.certificate.make(&target.dev, &values)?,
     };
     if let Some(certificate) = identity.as_ref().and_then(|identity| identity.chain.first()) {
         values.set("client_thumbprint", thumbprints(certificate).0);
@@ -298,8 +394,18 @@ fn prepare(target: &Target, place: &Place, given: &Given, name: &str) -> Result<
     let token = given.token.as_ref().map(|token| token.make(&target.dev, &mut values)).transpose()?;
     // A case that says itself where the token goes has no other field of it.
     let own_field = given.request.headers.iter().any(|line| line.contains("${token}"));
-    let secrets = secrets(given, token.as_deref(), &values)?;
+    let mut secrets = secrets(given, token.as_deref(), &values)?;
+    secrets.extend(made);
     Ok(Prepared { values, identity, authorization: token.filter(|_| !own_field), secrets })
+}
+
+/// Names the texts of the case's row.
+pub(crate) fn fill_in_row(rows: &BTreeMap<String, Row>, values: &mut Values) -> Result<(), Error> {
+    for (name, text) in rows.values().flat_map(Row::texts) {
+        let text = values.text(text)?;
+        values.set(name, text);
+    }
+    Ok(())
 }
 
 /// The credentials that the case presents. Such as could stand in a record by chance are too short to be one.
@@ -324,7 +430,7 @@ pub(crate) fn seconds_now() -> Result<u64, Error> {
 
 fn values(target: &Target, place: &Place, given: &Given, name: &str) -> Result<Values, Error> {
     let endpoint = place.endpoint(given);
-    let now = place.now.map_or_else(seconds_now, Ok)?;
+    let now = place.time()?;
     let mut values = Values::default();
     values.set("now", now);
     values.set("case", name);
@@ -347,61 +453,6 @@ fn values(target: &Target, place: &Place, given: &Given, name: &str) -> Result<V
     Ok(values)
 }
 
-fn tried(case: &Case) -> String {
-    let given = &case.text.given;
-    if let Some(hello) = &given.hello {
-        return format!("ClientHello {} with suites {}", hello.version, hello.suites.join(" "));
-    }
-    let request = match &given.request {
-        request if request.raw.is_some() => "a raw request".to_owned(),
-        request if request.h2.is_some() => "an HTTP/2 request".to_owned(),
-        request => format!("{} {}", request.method, request.path.chars().take(80).collect::<String>()),
-    };
-    let token = match &given.token {
-        Some(token) => format!(", {} token", token.alg.as_ref().unwrap_or(&token.signing)),
-        None => String::new(),
-    };
-    let configuration = case.text.configuration.as_ref().map(|name| format!(" [{name}]")).unwrap_or_default();
-    format!("{request}{token}{configuration}")
-}
-
-fn expected(case: &Case) -> String {
-    let expect = &case.text.expect;
-    let mut parts = Vec::new();
-    parts.extend(expect.handshake.map(|end| format!("handshake {end:?}").to_lowercase()));
-    parts.extend(expect.status.map(|status| status.to_string()));
-    if !expect.any_status.is_empty() {
-        parts.push(format!("one of {:?}", expect.any_status));
-    }
-    parts.extend(expect.code.clone());
-    if expect.shows() == Some(crate::Shows::Refused) {
-        parts.push(match &expect.reason {
-            Some(Reason::Rule(rule)) => rule.to_string(),
-            Some(Reason::Any(rules)) => rules.iter().map(Rule::to_string).collect::<Vec<_>>().join("/"),
-            None => case.text.rule.to_string(),
-        });
-    }
-    parts.join(" ")
-}
-
-fn came_back(came: &Came) -> String {
-    if let Err(why) = &came.handshake {
-        return format!("handshake refused: {why}");
-    }
-    let answers = came.answers.iter().map(|answer| {
-        let code = published::code(answer).map(|code| format!(" {code}")).unwrap_or_default();
-        let reason = answer.header("x-gateway-reason").map(|reason| format!(" {reason}")).unwrap_or_default();
-        format!("{}{code}{reason}", answer.status)
-    });
-    let answers: Vec<String> = answers.collect();
-    match (answers.as_slice(), &came.handshake) {
-        ([], Ok(agreed)) => format!("no answer ({})", agreed.what),
-        ([first, .., last], _) => format!("{} answers, {first} to {last}", answers.len()),
-        ([only], _) => only.clone(),
-        ([], Err(_)) => String::new(),
-    }
-}
-
 /// An error and what it rests on.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -417,8 +468,6 @@ fn causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{Answer, End};
-    use crate::exchange::Agreed;
 
     /// `dev.json` of a gateway elsewhere, in a folder of its own.
     fn identity(name: &str) -> std::path::PathBuf {
@@ -455,6 +504,8 @@ mod tests {
             ("configuration = \"clock-stands\"", Some("needs a clock that stands")),
             ("configuration = \"throttled\"", Some("needs a configuration of its own")),
             ("[given.certificate]\nrevoked = true", Some("needs the client CA's revocation list")),
+            ("[given.set]", Some("needs the demo provider's folders")),
+            ("[given.ssh]", Some("needs a demo provider")),
             ("", None),
         ] {
             let text = format!("rule = \"TLS-9\"\ntitle = \"A case\"\n{what}\n[expect]\nstatus = 200");
@@ -462,21 +513,5 @@ mod tests {
             assert_eq!(target.lacks(&case).unwrap(), reason, "{what}");
         }
         std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn report_says_status_code_and_rule() {
-        let answer = Answer {
-            status: 400,
-            headers: vec![("x-gateway-reason".into(), "M2M-6".into())],
-            body: br#"{"errors":[{"code":"EV1020","type":"security","message":"no"}]}"#.to_vec(),
-        };
-        let came = Came {
-            local: ([127, 0, 0, 1], 1).into(),
-            handshake: Ok(Agreed::default()),
-            answers: vec![answer],
-            end: End::Closed,
-        };
-        assert_eq!(came_back(&came), "400 EV1020 M2M-6");
     }
 }

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::Error;
 
 /// The values that the texts of one case can name.
 ///
 /// `${now}` is a value; `${now+60}` adds to a number; `${thumbprint|lower}` passes it through a filter: `lower`, `upper`,
-/// `title` (first letter upper), `colons`, `spaces` (between byte pairs), `first10`, `skip10` (by characters). `${a*100}`
+/// `title` (first letter upper), `colons`, `spaces` (between byte pairs), `form` (percent-encoded), `base64`, `first10`,
+/// `skip10` (by characters). `${a*100}`
 /// with a single quoted character, `${'a'*100}`, repeats it, and `${bytes:ff00}` is those bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Values(BTreeMap<String, String>);
@@ -83,12 +87,36 @@ fn apply(filter: &str, value: &str) -> Option<String> {
         }
         "colons" => pairs(":"),
         "spaces" => pairs(" "),
+        "form" => encoded(value),
+        "base64" => STANDARD.encode(value),
         _ => match (filter.strip_prefix("first"), filter.strip_prefix("skip")) {
             (Some(count), _) => value.chars().take(count.parse().ok()?).collect(),
             (_, Some(count)) => value.chars().skip(count.parse().ok()?).collect(),
             _ => return None,
         },
     })
+}
+
+/// A text as it stands in a query or a form, everything but letters and digits escaped.
+pub(crate) fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
+/// The text that a query or a form stands for.
+pub(crate) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escape = after.get(..2).filter(|_| *first == b'%');
+        let escaped = escape.and_then(|hex| from_hex(std::str::from_utf8(hex).ok()?));
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        bytes.extend(escaped.unwrap_or_else(|| vec![if *first == b'+' { b' ' } else { *first }]));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The bytes that hex digits stand for.
@@ -120,7 +148,11 @@ mod tests {
         assert_eq!(text("${thumbprint|lower|colons}"), "ab:cd:ef");
         assert_eq!(text("${thumbprint|first3}${thumbprint|skip5}"), "ABCF");
         assert_eq!(text("${'x'*3}"), "xxx");
-        assert_eq!(values().bytes("a${bytes:ff00}").unwrap(), [b'a', 0xff, 0]);
+        let mut values = values();
+        values.set("uri", "a b/\u{101}+");
+        assert_eq!(values.text("${uri|form}").unwrap(), "a%20b%2F%C4%81%2B");
+        assert_eq!(decoded("a%20b%2F%C4%81%2B+%zz"), "a b/\u{101}+ %zz");
+        assert_eq!(values.bytes("a${bytes:ff00}").unwrap(), [b'a', 0xff, 0]);
     }
 
     #[test]

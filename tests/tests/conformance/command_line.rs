@@ -190,8 +190,18 @@ const WRONG: &[Wrong] = &[
     Wrong { what: "syntax", change: ("[store]", "[store"), names: &[] },
     Wrong {
         what: "store_url",
-        change: ("sqlite:irgw.sqlite", "postgres://x"),
-        names: &["store.url", "sqlite:"],
+        change: ("sqlite:irgw.sqlite", "mysql://x"),
+        names: &["store.url", "sqlite:", "postgres:"],
+    },
+    Wrong {
+        what: "server_elsewhere_without_tls",
+        change: ("sqlite:irgw.sqlite", "postgres://irgw@db.example/irgw"),
+        names: &["store.url", "sslrootcert=FILE"],
+    },
+    Wrong {
+        what: "server_that_is_not_there",
+        change: ("sqlite:irgw.sqlite", "postgres://irgw@localhost:1/irgw"),
+        names: &["store.url", "cannot be reached"],
     },
     Wrong {
         what: "address",

@@ -31,6 +31,12 @@ impl Environments {
         self.started(environment).map(|(local, _)| local)
     }
 
+    /// A gateway of a trial's own, for one that fails logins or needs all of its own.
+    pub(crate) fn another(&self, environment: Environment) -> Result<Local, Failed> {
+        let program = self.local(environment)?.program().clone();
+        Ok(Local::start(program, environment)?)
+    }
+
     /// The panics that the gateways' logs tell of: none, whatever was sent to them (D20).
     pub(crate) fn panics(&self) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

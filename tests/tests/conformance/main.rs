@@ -4,19 +4,30 @@
 //! again as `irgw`; `IRGW_BIN=PATH` names another one.
 
 mod backing;
+mod browser;
+mod changes;
 mod command_line;
 mod connections;
 mod coverage;
 mod curl;
+mod deliveries;
 mod enrolment;
 mod environments;
 mod files;
 mod floods;
 mod forwarding;
+mod grants;
+mod kills;
 mod openssl;
 mod operator;
+mod peers;
 mod pooling;
+mod postgres;
+mod races;
+mod refresh;
+mod sets;
 mod shell;
+mod sshd;
 mod sslyze;
 mod stalling;
 mod tools;
@@ -79,16 +90,24 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         }));
     }
     for more in [
+        browser::trials,
+        changes::trials,
         command_line::trials,
         connections::trials,
         curl::trials,
+        deliveries::trials,
         enrolment::trials,
         files::trials,
         floods::trials,
         forwarding::trials,
+        grants::trials,
+        kills::trials,
         openssl::trials,
         operator::trials,
+        peers::trials,
         pooling::trials,
+        postgres::trials,
+        races::trials,
         shell::trials,
         sslyze::trials,
         stalling::trials,
