@@ -4,7 +4,7 @@
 //!   ci ──► tidy            layers, text, documents: what a compiler cannot say
 //!      └─► deny            advisories, licences, bans, sources
 //!   conformance            the cases of tests/ against any running gateway
-//!   bench                  the gateway beside HAProxy; verification; look-ups
+//!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
 //! ```
 //!

@@ -53,9 +53,10 @@ impl Target {
     }
 }
 
-/// `GET` of a small resource of a service that takes client-signed JWTs; with a token or without.
-pub(super) fn request(token: Option<&str>) -> Vec<u8> {
-    let authorization = token.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
+/// `GET` of a small resource of a service that takes client-signed JWTs and access tokens; with an Authorization field or
+/// without.
+pub(super) fn request(authorization: Option<&str>) -> Vec<u8> {
+    let authorization = authorization.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
     format!("GET /gateway/account/bench HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n").into_bytes()
 }
 
@@ -94,12 +95,22 @@ impl Connection {
     pub(super) fn send(&mut self, target: &Target) -> Result<(), Error> {
         let index = self.turn.checked_rem(target.requests.len()).unwrap_or(0);
         self.turn = self.turn.wrapping_add(1);
-        let request = target.requests.get(index).expect("a target has a request");
+        self.ask(target.requests.get(index).expect("a target has a request"))
+    }
+
+    /// Sends this request.
+    pub(super) fn ask(&mut self, request: &[u8]) -> Result<(), Error> {
         let send = |stream: &mut StreamOwned<_, _>| {
             stream.write_all(request)?;
             stream.flush()
         };
         send(&mut self.stream).map_err(Error::step("send a request"))
+    }
+
+    /// The body of the answer that was received last.
+    pub(super) fn body(&self) -> &str {
+        let end = self.buffer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+        self.buffer.get(end..).and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default()
     }
 
     /// Reads one answer, which must be 200.

@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use irgw_store::Database;
+
 use super::client::{Offer, Target as Load, identities, request};
 use super::haproxy::{self, Haproxy};
 use super::irgw::{self, Irgw};
@@ -11,9 +13,10 @@ use super::load::{self, Counted, Idle};
 use super::nginx::Nginx;
 use super::pki::{Client, Pki};
 use super::process::Process;
-use super::report::{Figure, Report, Target};
+use super::report::{Figure, Report, Target, rates};
 use super::setting::{self, Programs};
 use super::statistics::Spread;
+use super::{Form, say};
 use crate::{Error, run};
 
 /// The gateway beside HAProxy, measured in turns by one load generator.
@@ -40,12 +43,8 @@ pub(super) struct Args {
     /// Only these parts
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Print JSON
-    #[arg(long, conflicts_with = "markdown")]
-    json: bool,
-    /// Print Markdown, for docs/benchmarks.md
-    #[arg(long)]
-    markdown: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 /// A part of the run.
@@ -72,7 +71,7 @@ struct Bench<'a> {
     haproxy: PathBuf,
     irgw: PathBuf,
     folder: &'a Path,
-    store: PathBuf,
+    store: Database,
     nginx: Nginx,
     pki: Pki,
     /// A request with each token, and one without.
@@ -93,7 +92,7 @@ impl Args {
         let pki = Pki::new()?;
         haproxy::write_certificates(&pki, folder.path())?;
         irgw::write_identity_key(folder.path())?;
-        let store = folder.path().join("irgw.sqlite");
+        let store = Database::File(folder.path().join("irgw.sqlite"));
         irgw::enrol(&store, &pki, 0)?;
         let signed = pki.signing.tokens(TOKENS)?.iter().map(|token| request(Some(token))).collect();
         let bench = Bench {
@@ -108,11 +107,7 @@ impl Args {
             plain: vec![request(None)],
         };
         let report = bench.run(setting)?;
-        match (self.json, self.markdown) {
-            (true, _) => println!("{:#}", report.json()),
-            (_, true) => print!("{}", report.markdown()),
-            _ => print!("{}", report.table()),
-        }
+        self.form.print(&report);
         Ok(())
     }
 
@@ -155,7 +150,7 @@ impl Bench<'_> {
              generator and nginx on the same cores, nothing pinned; {TOKENS} tokens, 20 client certificates"
         );
         setting.push(("method", method));
-        Ok(Report { setting, figures })
+        Ok(Report { columns: ["gateway", "HAProxy"], setting, figures })
     }
 
     fn target(
@@ -167,8 +162,8 @@ impl Bench<'_> {
         Ok(Load::new(address, identities(&self.pki, clients, Offer::Nothing)?, requests.to_vec()))
     }
 
-    fn start_irgw(&self, store: &Path) -> Result<Irgw, Error> {
-        Irgw::start(&self.irgw, self.folder, store, self.nginx.address)
+    fn start_irgw(&self, store: &Database) -> Result<Irgw, Error> {
+        Irgw::start(&self.irgw, self.folder, "irgw", store, self.nginx.address)
     }
 
     fn start_haproxy(&self) -> Result<Haproxy, Error> {
@@ -187,8 +182,8 @@ impl Bench<'_> {
         let target = self.target(haproxy.mutual, &self.pki.p256, &self.plain)?;
         let (haproxy_idle, haproxy_each) = self.idle(&haproxy.process, &target)?;
         let figure = |what, unit, gateway, haproxy, target| {
-            let (gateway, haproxy) = (Spread::of(vec![gateway]), Spread::of(vec![haproxy]));
-            Figure { what, unit, gateway, haproxy, target: Some(target) }
+            let (gateway, other) = (Spread::of(vec![gateway]), Spread::of(vec![haproxy]));
+            Figure { what, unit, gateway, other, target: Some(target) }
         };
         Ok(vec![
             figure(
@@ -203,7 +198,7 @@ impl Bench<'_> {
                 "kB",
                 gateway_each / 1e3,
                 haproxy_each / 1e3,
-                Target::NoMoreThanHaproxy,
+                Target::AtMostTimesOther(1.0),
             ),
         ])
     }
@@ -226,7 +221,7 @@ impl Bench<'_> {
     /// Starts the gateway again and again over a large store, until its first answer.
     fn start(&self) -> Result<Vec<Figure>, Error> {
         say("start: enrolling");
-        let store = self.folder.join("large.sqlite");
+        let store = Database::File(self.folder.join("large.sqlite"));
         irgw::enrol(&store, &self.pki, usize::try_from(self.args.credentials).unwrap_or(0))?;
         say("start");
         let (mut times, mut memory) = (Vec::new(), Vec::new());
@@ -244,7 +239,7 @@ impl Bench<'_> {
             what,
             unit,
             gateway: Spread::of(values),
-            haproxy: None,
+            other: None,
             target,
         };
         Ok(vec![
@@ -348,7 +343,7 @@ impl<'a> Pair<'a> {
                 (
                     p99,
                     (|latency| latency.p99_us) as fn(&load::Latency) -> f64,
-                    Some(Target::NoMoreThanHaproxy),
+                    Some(Target::AtMostTimesOther(1.0)),
                 ),
                 (p50, |latency| latency.p50_us, None),
             ] {
@@ -357,7 +352,7 @@ impl<'a> Pair<'a> {
                     what,
                     unit: "µs",
                     gateway: spread(&gateway),
-                    haproxy: spread(&haproxy),
+                    other: spread(&haproxy),
                     target,
                 });
             }
@@ -373,13 +368,13 @@ impl<'a> Pair<'a> {
                 &pki.p256,
                 "handshakes, client path P-256",
                 "CPU per handshake, P-256",
-                Some(Target::TimesHaproxy(1.5)),
+                Some(Target::TimesOther(1.5)),
             ),
             (
                 &pki.p384,
                 "handshakes, client path P-384",
                 "CPU per handshake, P-384",
-                Some(Target::TimesHaproxy(1.5)),
+                Some(Target::TimesOther(1.5)),
             ),
         ] {
             let to_gateway = self.bench.target(self.gateway.address, clients, &self.bench.signed)?;
@@ -402,37 +397,14 @@ impl Requests {
             ["requests, JWT / jwt_verify", "CPU per request, JWT / jwt_verify"],
             &self.gateway,
             &self.verified,
-            Some(Target::TimesHaproxy(3.0)),
+            Some(Target::TimesOther(3.0)),
         );
         let mutual = rates(
             ["requests, JWT / no JWT", "CPU per request, JWT / no JWT"],
             &self.gateway,
             &self.mutual,
-            Some(Target::TimesHaproxy(0.9)),
+            Some(Target::TimesOther(0.9)),
         );
         [verified, mutual].into_iter().flatten().collect()
     }
-}
-
-/// A figure of what was done per second, which has the target, one of its CPU time and one of the cores it kept busy.
-fn rates(
-    [what, cpu]: [&'static str; 2],
-    gateway: &[Counted],
-    haproxy: &[Counted],
-    target: Option<Target>,
-) -> Vec<Figure> {
-    let figure = |what, unit, of: fn(&Counted) -> f64, target| {
-        let spread = |counted: &[Counted]| Spread::of(counted.iter().map(of).collect());
-        Figure { what, unit, gateway: spread(gateway), haproxy: spread(haproxy), target }
-    };
-    vec![
-        figure(what, "/s", |one| one.per_second, target),
-        figure(cpu, "µs", |one| one.cpu_us, None),
-        figure("  cores that it kept busy", "", |one| one.cores, None),
-    ]
-}
-
-/// Progress, which is not part of the report.
-fn say(what: &str) {
-    eprintln!("bench: {what}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use irgw_core::{Environment, Grants, OwnerId, ProviderId};
 use irgw_m2m::{LegacySha1, SigningCert};
-use irgw_store::{NewClientCert, NewSigningCert, Store};
+use irgw_store::{Database, NewClientCert, NewSigningCert};
 use irgw_tls::CommonName;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
@@ -21,26 +21,29 @@ pub(super) struct Irgw {
     pub(super) process: Process,
     /// The cloud channel.
     pub(super) address: SocketAddr,
+    /// The desktop channel with the authorization server.
+    pub(super) desktop: SocketAddr,
     log: PathBuf,
 }
 
 impl Irgw {
-    /// Starts one over the store that [`enrol`] made, with the certificates of `folder`.
+    /// Starts one over the store that [`enrol`] made, with the certificates of `folder`. Its own files there begin with `name`.
     pub(super) fn start(
         program: &Path,
         folder: &Path,
-        store: &Path,
+        name: &str,
+        store: &Database,
         upstream: SocketAddr,
     ) -> Result<Irgw, Error> {
-        let address = free_address()?;
-        let config = folder.join("irgw.toml");
-        let text = configuration(folder, store, address, upstream);
+        let (address, desktop) = (free_address()?, free_address()?);
+        let config = folder.join(format!("{name}.toml"));
+        let text = configuration(folder, name, store, [address, desktop], upstream);
         fs::write(&config, text).map_err(Error::at("write", &config))?;
-        let log = folder.join("irgw.log");
+        let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(&config).env_remove("SSLKEYLOGFILE");
         let process = Process::start("irgw", &mut command, &log)?;
-        Ok(Irgw { process, address, log })
+        Ok(Irgw { process, address, desktop, log })
     }
 
     /// Waits until it listens; gives the time since the start.
@@ -72,27 +75,42 @@ fn write_private(path: &Path, text: &str) -> Result<(), Error> {
 
 /// The usual configuration, with a rate limit and a connection limit that the load does not reach. The audit log is
 /// written, as everywhere.
-fn configuration(folder: &Path, store: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+fn configuration(
+    folder: &Path,
+    name: &str,
+    store: &Database,
+    [cloud, desktop]: [SocketAddr; 2],
+    upstream: SocketAddr,
+) -> String {
     let roots: String = ["root-0.pem", "root-1.pem"]
         .map(|file| format!("[[root]]\nfile = \"{}\"\n\n", folder.join(file).display()))
         .concat();
-    let (store, folder) = (store.display(), folder.display());
+    let folder = folder.display();
     format!(
         r#"environment = "test"
 
 [store]
-url = "sqlite:{store}"
+url = "{store}"
 
 [audit]
-file = "{folder}/audit.jsonl"
+file = "{folder}/{name}-audit.jsonl"
 
 [identity]
 key = "{folder}/identity-key.pem"
 issuer = "https://localhost/"
 
+[oauth]
+vault = "{folder}/{name}-vault.key"
+
 [[listener]]
 channel = "cloud"
-listen = "{address}"
+listen = "{cloud}"
+certificate = "{folder}/server-chain.pem"
+key = "{folder}/server-key.pem"
+
+[[listener]]
+channel = "desktop"
+listen = "{desktop}"
 certificate = "{folder}/server-chain.pem"
 key = "{folder}/server-key.pem"
 
@@ -117,15 +135,15 @@ const PROVIDERS: usize = 1000;
 
 /// Makes a store with the benchmark's own provider and owner, and `more` credentials: a thousandth of them the common
 /// names of other providers, the rest signing certificates of resource owners that those act for.
-pub(super) fn enrol(store: &Path, pki: &Pki, more: usize) -> Result<(), Error> {
+pub(super) fn enrol(store: &Database, pki: &Pki, more: usize) -> Result<(), Error> {
     fill(store, pki, more).map_err(Error::step("enrol the benchmark's parties"))
 }
 
-fn fill(path: &Path, pki: &Pki, more: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn fill(database: &Database, pki: &Pki, more: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let now = pki::now()?;
     let providers = PROVIDERS.min(more);
     let certificates = (providers..more).map(|_| signing_certificate()).collect::<Result<Vec<_>, _>>()?;
-    let store = Store::open(path)?;
+    let store = database.open()?;
     let environment = Environment::Test;
     let client_cert = |provider: &ProviderId,
                        name: &str|

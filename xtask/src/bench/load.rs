@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Barrier, mpsc};
+use std::sync::{Barrier, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::Error;
 const THREADS: usize = 2;
 
 /// Connections of a saturating load, over all threads.
-const CONNECTIONS: usize = 64;
+pub(super) const CONNECTIONS: usize = 64;
 
 /// Handshakes under way at once.
 const HANDSHAKING: usize = 16;
@@ -57,6 +57,55 @@ pub(super) fn saturate(target: &Target, server: &Process, span: Duration) -> Res
             }
         }
         connections.iter_mut().try_for_each(Connection::receive)
+    })
+}
+
+/// What one connection asks, each request made of the answer before.
+pub(super) trait Dialogue: Send {
+    /// The next request; `None`: there is nothing left to ask.
+    fn request(&mut self) -> Option<Vec<u8>>;
+
+    /// Is told the answer's body.
+    fn answered(&mut self, body: &str) -> Result<(), Error>;
+}
+
+/// As [`saturate`], with a dialogue on each connection; they can go on afterwards.
+pub(super) fn converse<D: Dialogue>(
+    target: &Target,
+    server: &Process,
+    span: Duration,
+    dialogues: &mut [D],
+) -> Result<Counted, Error> {
+    let each = dialogues.len().div_ceil(THREADS).max(1);
+    let shares: Vec<_> = dialogues.chunks_mut(each).collect();
+    let shares = Mutex::new(shares);
+    measure(server, span, |gate, count, stop| {
+        let share = shares.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let open = |dialogue| Ok((target.connect()?, dialogue));
+        let mut pairs = share.iter_mut().map(open).collect::<Result<Vec<_>, Error>>()?;
+        let ask = |connection: &mut Connection, dialogue: &mut D| {
+            let request = dialogue.request().ok_or(Error::Server {
+                server: server.name,
+                complaint: "was faster than expected: there is nothing left to ask it".into(),
+            })?;
+            connection.ask(&request)
+        };
+        gate.wait();
+        for (connection, dialogue) in &mut pairs {
+            ask(connection, dialogue)?;
+        }
+        while !stop.load(Ordering::Relaxed) {
+            for (connection, dialogue) in &mut pairs {
+                connection.receive()?;
+                dialogue.answered(connection.body())?;
+                count.fetch_add(1, Ordering::Relaxed);
+                ask(connection, dialogue)?;
+            }
+        }
+        pairs.iter_mut().try_for_each(|(connection, dialogue)| {
+            connection.receive()?;
+            dialogue.answered(connection.body())
+        })
     })
 }
 

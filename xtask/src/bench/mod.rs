@@ -1,15 +1,19 @@
-//! `cargo xtask bench`: the gateway beside HAProxy; verification of tokens; look-ups.
+//! `cargo xtask bench`: the gateway beside HAProxy; the authorization server beside oidc-provider; file transfer beside GnuPG and
+//! OpenSSH; verification of tokens; look-ups.
 
 mod client;
+mod clock;
 mod gateway;
 mod haproxy;
 mod irgw;
 mod load;
 mod nginx;
+mod oauth;
 mod pki;
 mod process;
 mod report;
 mod setting;
+mod sftp;
 mod statistics;
 
 use std::env;
@@ -30,6 +34,13 @@ pub(crate) struct Args {
 enum What {
     /// The gateway beside HAProxy: requests, handshakes, latency, memory, start
     Gateway(gateway::Args),
+    /// The authorization server beside oidc-provider; access tokens beside client-signed JWTs; many families
+    Oauth(oauth::Args),
+    /// File transfer beside gpg and sftp: upload, download, sets, memory, many providers
+    Sftp(sftp::Args),
+    /// One transfer or some deliveries, in a process of their own: what `sftp` starts
+    #[command(hide = true)]
+    SftpJob(sftp::JobArgs),
     /// irgw_m2m::verify, cold and warm, beside the bare signature check
     M2m,
     /// A look-up among 1,000, 100,000 and 1,000,000 credentials
@@ -39,8 +50,11 @@ enum What {
 impl Args {
     pub(crate) fn run(&self) -> Result<(), Error> {
         match &self.what {
-            What::Gateway(_) if cfg!(debug_assertions) => optimised(),
+            What::Gateway(_) | What::Oauth(_) | What::Sftp(_) if cfg!(debug_assertions) => optimised(),
             What::Gateway(args) => args.run(),
+            What::Oauth(args) => args.run(),
+            What::Sftp(args) => args.run(),
+            What::SftpJob(args) => args.run(),
             What::M2m => {
                 run::check(run::cargo().args(["bench", "--package", "irgw-m2m", "--bench", "verify"]))
             }
@@ -65,4 +79,30 @@ fn optimised() -> Result<(), Error> {
         .arg(program)
         .args(env::args_os().skip(1));
     run::check(&mut again)
+}
+
+/// The form that a report is printed in; a table for a terminal unless another one is asked for.
+#[derive(Debug, clap::Args)]
+struct Form {
+    /// Print JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print Markdown, for docs/benchmarks.md
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl Form {
+    fn print(&self, report: &report::Report) {
+        match (self.json, self.markdown) {
+            (true, _) => println!("{:#}", report.json()),
+            (_, true) => print!("{}", report.markdown()),
+            _ => print!("{}", report.table()),
+        }
+    }
+}
+
+/// Progress, which is not part of the report.
+fn say(what: &str) {
+    eprintln!("bench: {what}");
 }

@@ -130,6 +130,21 @@ fn descendants(root: u32, all: BTreeMap<u32, Stat>) -> Vec<Stat> {
     all.values().filter(is_below).copied().collect()
 }
 
+/// CPU time, user and system, of the processes that this one started and waited for, and of theirs.
+pub(super) fn children_cpu() -> Result<Duration, Error> {
+    let path = Path::new("/proc/self/stat");
+    let text = fs::read_to_string(path).map_err(Error::at("read", path))?;
+    let ticks = ended_children(&text).unwrap_or(0);
+    Ok(Duration::from_millis(ticks * (1000 / TICKS_PER_SECOND)))
+}
+
+/// `cutime` and `cstime` of /proc/PID/stat.
+fn ended_children(text: &str) -> Option<u64> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(13);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 /// A loopback address that nothing listens on.
 pub(super) fn free_address() -> Result<SocketAddr, Error> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
@@ -145,6 +160,7 @@ mod tests {
         let text = "42 (a) b (c) S 7 1 1 0 -1 0 1 2 3 4 100 23 0 0 20 0 1 0";
         assert_eq!(Stat::parse(text), Some(Stat { pid: 42, parent: 7, ticks: 123 }));
         assert_eq!(Stat::parse("42 (cut"), None);
+        assert_eq!(ended_children("42 (a) b (c) S 7 1 1 0 -1 0 1 2 3 4 100 23 5 6 20 0 1 0"), Some(11));
     }
 
     #[test]

@@ -4,23 +4,26 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::load::Counted;
 use super::statistics::Spread;
 
 /// Everything that one run found.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// What is measured, and what it is measured beside.
+    pub(super) columns: [&'static str; 2],
     /// Where and with what: name and value.
     pub(super) setting: Vec<(&'static str, String)>,
     pub(super) figures: Vec<Figure>,
 }
 
-/// One thing that was measured on the gateway, and on HAProxy where that makes sense.
-#[derive(Debug, Serialize)]
+/// One thing that was measured on the gateway, and on the other server where that makes sense.
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct Figure {
     pub(super) what: &'static str,
     pub(super) unit: &'static str,
     pub(super) gateway: Option<Spread>,
-    pub(super) haproxy: Option<Spread>,
+    pub(super) other: Option<Spread>,
     pub(super) target: Option<Target>,
 }
 
@@ -28,26 +31,26 @@ pub(super) struct Figure {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Target {
-    /// The gateway's median at least so many times HAProxy's.
-    TimesHaproxy(f64),
-    /// The gateway's median no more than HAProxy's.
-    NoMoreThanHaproxy,
+    /// The gateway's median at least so many times the other's.
+    TimesOther(f64),
+    /// The gateway's median at most so many times the other's.
+    AtMostTimesOther(f64),
     /// The gateway's median below this.
     Below(f64),
 }
 
 impl Figure {
-    /// The gateway's median over HAProxy's.
+    /// The gateway's median over the other's.
     fn ratio(&self) -> Option<f64> {
-        let (gateway, haproxy) = (self.gateway?, self.haproxy?);
-        (haproxy.median > 0.0).then(|| gateway.median / haproxy.median)
+        let (gateway, other) = (self.gateway?, self.other?);
+        (other.median > 0.0).then(|| gateway.median / other.median)
     }
 
     /// Whether the target is met; `None` without one, or where a server was not measured.
     fn is_met(&self) -> Option<bool> {
         match self.target? {
-            Target::TimesHaproxy(times) => Some(self.ratio()? >= times),
-            Target::NoMoreThanHaproxy => Some(self.ratio()? <= 1.0),
+            Target::TimesOther(times) => Some(self.ratio()? >= times),
+            Target::AtMostTimesOther(times) => Some(self.ratio()? <= times),
             Target::Below(limit) => Some(self.gateway?.median < limit),
         }
     }
@@ -67,14 +70,32 @@ impl Figure {
                 format!("{}: {verdict}", target_text(target, self.unit))
             }
         };
-        [self.what.into(), spread(self.gateway), spread(self.haproxy), ratio, target]
+        [self.what.into(), spread(self.gateway), spread(self.other), ratio, target]
     }
+}
+
+/// A figure of what was done per second, which has the target, one of its CPU time and one of the cores it kept busy.
+pub(super) fn rates(
+    [what, cpu]: [&'static str; 2],
+    gateway: &[Counted],
+    other: &[Counted],
+    target: Option<Target>,
+) -> Vec<Figure> {
+    let figure = |what, unit, of: fn(&Counted) -> f64, target| {
+        let spread = |counted: &[Counted]| Spread::of(counted.iter().map(of).collect());
+        Figure { what, unit, gateway: spread(gateway), other: spread(other), target }
+    };
+    vec![
+        figure(what, "/s", |one| one.per_second, target),
+        figure(cpu, "µs", |one| one.cpu_us, None),
+        figure("  cores that it kept busy", "", |one| one.cores, None),
+    ]
 }
 
 fn target_text(target: Target, unit: &str) -> String {
     match target {
-        Target::TimesHaproxy(times) => format!("≥ {times} ×"),
-        Target::NoMoreThanHaproxy => "≤ 1 ×".into(),
+        Target::TimesOther(times) => format!("≥ {times} ×"),
+        Target::AtMostTimesOther(times) => format!("≤ {times} ×"),
         Target::Below(limit) => format!("< {limit} {unit}"),
     }
 }
@@ -105,12 +126,15 @@ fn thousands(value: f64) -> String {
     text
 }
 
-const HEADINGS: [&str; 5] = ["", "gateway", "HAProxy", "ratio", "target"];
-
 impl Report {
+    fn headings(&self) -> [&'static str; 5] {
+        let [gateway, other] = self.columns;
+        ["", gateway, other, "ratio", "target"]
+    }
+
     /// Aligned columns.
     pub(super) fn table(&self) -> String {
-        let rows: Vec<[String; 5]> = std::iter::once(HEADINGS.map(String::from))
+        let rows: Vec<[String; 5]> = std::iter::once(self.headings().map(String::from))
             .chain(self.figures.iter().map(Figure::cells))
             .collect();
         let widths: [usize; 5] = std::array::from_fn(|column| {
@@ -135,7 +159,8 @@ impl Report {
         for (name, value) in &self.setting {
             writeln!(text, "| {name} | {value} |").expect("a string takes all");
         }
-        writeln!(text, "\n| {} |\n|---|---|---|---|---|", HEADINGS.join(" | ")).expect("a string takes all");
+        writeln!(text, "\n| {} |\n|---|---|---|---|---|", self.headings().join(" | "))
+            .expect("a string takes all");
         for figure in &self.figures {
             writeln!(text, "| {} |", figure.cells().join(" | ")).expect("a string takes all");
         }
@@ -154,7 +179,7 @@ impl Report {
         };
         let setting: serde_json::Map<_, _> =
             self.setting.iter().map(|(name, value)| ((*name).into(), value.clone().into())).collect();
-        serde_json::json!({ "setting": setting, "figures": self.figures.iter().map(figure).collect::<Vec<_>>() })
+        serde_json::json!({ "columns": self.columns, "setting": setting, "figures": self.figures.iter().map(figure).collect::<Vec<_>>() })
     }
 }
 
@@ -162,25 +187,31 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn figure(gateway: f64, haproxy: f64, target: Target) -> Figure {
+    const COLUMNS: [&str; 2] = ["gateway", "HAProxy"];
+
+    fn figure(gateway: f64, other: f64, target: Target) -> Figure {
         let spread = |median| Spread { median, least: median, greatest: median };
-        let (gateway, haproxy) = (Some(spread(gateway)), Some(spread(haproxy)));
-        Figure { what: "requests", unit: "/s", gateway, haproxy, target: Some(target) }
+        let (gateway, other) = (Some(spread(gateway)), Some(spread(other)));
+        Figure { what: "requests", unit: "/s", gateway, other, target: Some(target) }
     }
 
     #[test]
     fn a_missed_target_is_said() {
-        assert_eq!(figure(30.0, 10.0, Target::TimesHaproxy(3.0)).is_met(), Some(true));
-        assert_eq!(figure(29.0, 10.0, Target::TimesHaproxy(3.0)).is_met(), Some(false));
-        assert_eq!(figure(11.0, 10.0, Target::NoMoreThanHaproxy).is_met(), Some(false));
+        assert_eq!(figure(30.0, 10.0, Target::TimesOther(3.0)).is_met(), Some(true));
+        assert_eq!(figure(29.0, 10.0, Target::TimesOther(3.0)).is_met(), Some(false));
+        assert_eq!(figure(11.0, 10.0, Target::AtMostTimesOther(1.0)).is_met(), Some(false));
         assert_eq!(figure(40.0, 10.0, Target::Below(40.0)).is_met(), Some(false));
-        let report = Report { setting: vec![], figures: vec![figure(29.0, 10.0, Target::TimesHaproxy(3.0))] };
+        let report = Report {
+            columns: COLUMNS,
+            setting: vec![],
+            figures: vec![figure(29.0, 10.0, Target::TimesOther(3.0))],
+        };
         assert!(report.table().contains("≥ 3 ×: MISSED"), "{}", report.table());
     }
 
     #[test]
     fn what_was_not_measured_is_neither_met_nor_missed() {
-        let figure = Figure { haproxy: None, ..figure(30.0, 0.0, Target::TimesHaproxy(3.0)) };
+        let figure = Figure { other: None, ..figure(30.0, 0.0, Target::TimesOther(3.0)) };
         assert_eq!(figure.is_met(), None);
         assert!(figure.cells().concat().contains("not measured"));
     }
@@ -188,8 +219,9 @@ mod tests {
     #[test]
     fn the_three_forms_agree() {
         let report = Report {
+            columns: COLUMNS,
             setting: vec![("machine", "one".into())],
-            figures: vec![figure(21_000.0, 7000.0, Target::TimesHaproxy(3.0))],
+            figures: vec![figure(21_000.0, 7000.0, Target::TimesOther(3.0))],
         };
         assert!(report.markdown().contains("| requests | 21,000 /s | 7,000 /s | 3.00 | ≥ 3 ×: met |"));
         assert_eq!(report.json().pointer("/figures/0/ratio").and_then(serde_json::Value::as_f64), Some(3.0));

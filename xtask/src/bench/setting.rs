@@ -15,6 +15,22 @@ pub(super) struct Programs<'a> {
 
 /// Name and value, in reading order; what cannot be found out is left out.
 pub(super) fn describe(programs: &Programs<'_>) -> Vec<(&'static str, String)> {
+    let mut setting = machine();
+    setting.extend([
+        ("HAProxy", first_line(Command::new(programs.haproxy).arg("-v"))),
+        ("OpenSSL", first_line(Command::new("openssl").arg("version"))),
+        ("nginx", first_line(Command::new(programs.nginx).arg("-v"))),
+        (
+            "TLS",
+            "1.2, ECDHE-ECDSA-AES128-GCM-SHA256, server certificate P-256, client paths of two certificates"
+                .into(),
+        ),
+    ]);
+    setting
+}
+
+/// What every benchmark says: the machine, the compiler and the commit.
+pub(super) fn machine() -> Vec<(&'static str, String)> {
     let file = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let after = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.starts_with(key))?;
@@ -42,19 +58,11 @@ pub(super) fn describe(programs: &Programs<'_>) -> Vec<(&'static str, String)> {
         ("system", format!("{}, Linux {}", system.trim_matches('"'), kernel.trim())),
         ("rustc", first_line(Command::new("rustc").arg("--version"))),
         ("irgw", format!("{}{changed}", commit.unwrap_or_default().trim())),
-        ("HAProxy", first_line(Command::new(programs.haproxy).arg("-v"))),
-        ("OpenSSL", first_line(Command::new("openssl").arg("version"))),
-        ("nginx", first_line(Command::new(programs.nginx).arg("-v"))),
-        (
-            "TLS",
-            "1.2, ECDHE-ECDSA-AES128-GCM-SHA256, server certificate P-256, client paths of two certificates"
-                .into(),
-        ),
     ]
 }
 
 /// The first line that a program says of itself, wherever it says it.
-fn first_line(command: &mut Command) -> String {
+pub(super) fn first_line(command: &mut Command) -> String {
     let output = command.output().map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
     let text = String::from_utf8_lossy(&output).into_owned();
     text.lines().next().unwrap_or_default().split(" - ").next().unwrap_or_default().to_owned()
