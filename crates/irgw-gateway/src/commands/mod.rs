@@ -17,6 +17,7 @@ mod place;
 pub(crate) mod provider;
 pub(crate) mod receive;
 pub(crate) mod run;
+mod signals;
 
 pub(crate) use command_error::CommandError;
 pub(crate) use listing::ListArgs;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use irgw_core::{Clock, Environment};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::CommandError;
+use super::signals::Signals;
 use crate::dev::{Dev, Options, Ports};
 use crate::{Config, Drained, Gateway, SystemClock, material};
 
@@ -58,12 +58,13 @@ pub(crate) fn dev(args: &DevArgs, out: &mut impl Write) -> Result<(), CommandErr
         tracing::info!("making keys and certificates; this takes a few seconds once");
     }
     runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
         let dev = Dev::start(&options, Arc::new(SystemClock)).await.map_err(CommandError::unusable)?;
         if !args.quiet {
             write!(out, "{}", dev.screen())?;
             out.flush()?;
         }
-        stop_signal(HANGUP).await?;
+        signals.stop(HANGUP).await;
         tracing::info!("draining");
         report(dev.drain().await);
         Ok(())
@@ -82,6 +83,7 @@ pub(crate) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
     }
     let config = Config::load(&args.config).map_err(CommandError::unusable)?;
     runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
         let descriptors = descriptors(&config);
         let gateway = Gateway::start(config, Arc::new(SystemClock)).await.map_err(CommandError::unusable)?;
         raise_file_limit(descriptors);
@@ -92,7 +94,7 @@ pub(crate) fn serve(args: &ServeArgs, out: &mut impl Write) -> Result<(), Comman
             writeln!(out, "operator http://{address}")?;
         }
         out.flush()?;
-        stop_signal(HANGUP).await?;
+        signals.stop(HANGUP).await;
         tracing::info!("draining");
         report(gateway.drain().await);
         Ok(())
@@ -128,21 +130,6 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     runtime.map_err(|error| CommandError::unusable(format_args!("cannot start: {error}")))
 }
 
-/// SIGINT (Ctrl-C) or SIGTERM. SIGHUP, which others send after they moved a log, ends nothing; the log says `hangup` then.
-pub(super) async fn stop_signal(hangup: &str) -> Result<(), CommandError> {
-    let listen =
-        |kind| signal(kind).map_err(|error| CommandError::unusable(format_args!("no signals: {error}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let mut hangups = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangups.recv() => tracing::info!("SIGHUP: {hangup}"),
-        }
-    }
-}
-
 const HANGUP: &str = "changed files are re-read, and a moved audit log is begun anew, without it";
 
 fn report(drained: Drained) {
@@ -173,40 +160,5 @@ fn raise_file_limit(wanted: u64) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::process::Command;
-
-    /// SIGHUP ended the process: logrotate's usual stanza stopped the gateway.
-    #[tokio::test]
-    async fn hangup_stops_nothing() {
-        let send = |signal: &str| {
-            assert!(
-                Command::new("kill")
-                    .args([signal, &std::process::id().to_string()])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        };
-        let mut stopped = std::pin::pin!(stop_signal(HANGUP));
-        let mut also = signal(SignalKind::hangup()).unwrap();
-        tokio::select! {
-            biased;
-            _ = &mut stopped => panic!("nothing was sent"),
-            _ = std::future::ready(()) => {}
-        }
-        send("-HUP");
-        tokio::select! {
-            biased;
-            _ = also.recv() => {}
-            _ = &mut stopped => panic!("SIGHUP stopped it"),
-        }
-        send("-TERM");
-        stopped.await.unwrap();
     }
 }

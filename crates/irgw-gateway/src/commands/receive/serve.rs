@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 
 use crate::bounded::{self, Readers};
 use crate::commands::CommandError;
-use crate::commands::run::{runtime, stop_signal};
+use crate::commands::run::runtime;
+use crate::commands::signals::Signals;
 use crate::transfer::file_server::{Admitted, FileServer};
 use crate::transfer::one_line_of;
 
@@ -56,13 +57,14 @@ pub(super) struct ServeArgs {
 pub(super) fn run(args: &ServeArgs, clock: Arc<dyn Clock>, out: &mut impl Write) -> Result<(), CommandError> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
+        let mut signals = Signals::listen()?;
         let post = Post::open(args, clock).await?;
         writeln!(out, "listening at {} for {}", post.address, args.user)?;
         writeln!(out, "host key {}", post.host_key)?;
         out.flush()?;
         tokio::select! {
             never = post.server.run() => match never {},
-            stopped = stop_signal("there is nothing to re-read; start anew for other keys") => stopped,
+            () = signals.stop("there is nothing to re-read; start anew for other keys") => Ok(()),
         }
     });
     runtime.shutdown_background();

@@ -11,7 +11,8 @@ use irgw_sftp::intake::{Event, Folders, Intake, Limits, Originals, Pass, Setting
 use super::hook::Hook;
 use super::keys::KeyArgs;
 use crate::commands::CommandError;
-use crate::commands::run::{runtime, stop_signal};
+use crate::commands::run::runtime;
+use crate::commands::signals::Signals;
 
 /// The arguments of `irgw receive watch`.
 #[derive(Debug, clap::Args)]
@@ -111,7 +112,8 @@ impl Watch {
         clock: &impl Clock,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let mut stop = std::pin::pin!(stop_signal("there is nothing to re-read; start anew for other keys"));
+        let mut signals = Signals::listen()?;
+        let mut stop = std::pin::pin!(signals.stop("there is nothing to re-read; start anew for other keys"));
         tracing::info!(inbox = %args.inbox.display(), state = %args.state.display(), feed = %args.feed, "watching");
         loop {
             let now = clock.now();
@@ -121,7 +123,7 @@ impl Watch {
             });
             let (watch, pass, problems) = tokio::select! {
                 looked = looked => looked.map_err(CommandError::caused)?,
-                stopped = &mut stop => return stopped,
+                () = &mut stop => return Ok(()),
             };
             self = watch;
             write_events(&pass.events, args.json, now, out)?;
@@ -130,7 +132,7 @@ impl Watch {
             let pause = if problems.is_empty() { LOOK_AGAIN } else { TRY_AGAIN };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                stopped = &mut stop => return stopped,
+                () = &mut stop => return Ok(()),
             }
         }
     }
