@@ -62,7 +62,7 @@ impl Place {
     fn endpoint(&self, given: &Given) -> &Endpoint {
         match given.channel() {
             Channel::Desktop => &self.desktop,
-            Channel::Cloud => &self.cloud,
+            Channel::Cloud | Channel::Files => &self.cloud,
         }
     }
 
@@ -386,7 +386,7 @@ fn prepare(
     fill_in_row(rows, &mut values)?;
     let identity = match given.channel() {
         Channel::Desktop => None,
-        Channel::Cloud => given.certificate.make(&target.dev, &values)?,
+        Channel::Cloud | Channel::Files => given.certificate.make(&target.dev, &values)?,
     };
     if let Some(certificate) = identity.as_ref().and_then(|identity| identity.chain.first()) {
         values.set("client_thumbprint", thumbprints(certificate).0);

@@ -48,7 +48,7 @@ pub enum Environment {
 
 names!(Environment, "environment", Mock "mock" Test "test" Prod "prod");
 
-/// The way in (ENV-3); each listener serves one.
+/// The way in (ENV-3), or out: each listener serves one of the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
@@ -56,9 +56,12 @@ pub enum Channel {
     Cloud,
     /// Desktop software and the OAuth endpoints, one-way TLS, paths under `/gateway2/` and `/gateway3/`.
     Desktop,
+    /// File transfer over SSH, which has no paths of ours: to providers' file servers and from them (SFTP-1).
+    #[serde(skip_deserializing)]
+    Files,
 }
 
-names!(Channel, "channel", Cloud "cloud" Desktop "desktop");
+names!(Channel, "channel", Cloud "cloud" Desktop "desktop" Files "files");
 
 /// The two kinds of OAuth client (OA-2, RFC 8252).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -167,6 +167,7 @@ impl Gateway {
                     received: received.value.clone(),
                     clock: clock.clone(),
                     metrics: metrics.clone(),
+                    audit: desk.audit.clone(),
                 };
                 helpers.push(tokio::spawn(fetcher.run(phases.clone())));
             }

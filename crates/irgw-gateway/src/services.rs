@@ -237,6 +237,7 @@ fn check(row: &Row, upstream: &str) -> Result<Service, RowProblem> {
         let roots: &[&str] = match channel {
             Channel::Cloud => &["/gateway/", "/secure/gateway/"],
             Channel::Desktop => &["/gateway2/"],
+            Channel::Files => &[],
         };
         if !well_formed || !roots.iter().any(|root| path.starts_with(root) && path.len() > root.len()) {
             return Err(RowProblem::Path {
@@ -316,12 +317,13 @@ impl RowProblem {
         match self {
             RowProblem::DuplicateName => "name".into(),
             RowProblem::DuplicatePath(channel, path) | RowProblem::Path { channel, path, .. } => {
-                let (key, paths) = match channel {
-                    Channel::Cloud => ("cloud", &row.cloud),
-                    Channel::Desktop => ("desktop", &row.desktop),
+                let paths: &[String] = match channel {
+                    Channel::Cloud => &row.cloud,
+                    Channel::Desktop => &row.desktop,
+                    Channel::Files => &[],
                 };
                 let index = paths.iter().position(|own| own == path).unwrap_or_default();
-                format!("{key}[{index}]")
+                format!("{}[{index}]", channel.name())
             }
             RowProblem::TokensAndCertificate => "certificate".into(),
             RowProblem::DesktopWithoutOauth => "desktop".into(),

@@ -46,7 +46,7 @@ fn lenient(host: &PrivateKey, preferred: russh::Preferred, far: DuplexStream, re
 }
 
 async fn establish(near: DuplexStream, establish: Duration) -> Error {
-    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Cloud);
+    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Files);
     let client = Client::new(target(&PrivateKey::generate(Curve::P256).unwrap(), establish));
     client.establish(near, origin).await.map(drop).unwrap_err()
 }
@@ -147,7 +147,7 @@ async fn no_channel_of_the_servers_is_accepted_e04() {
     let (near, far) = duplex(1 << 16);
     let (tried, opened) = oneshot::channel();
     lenient(&host, russh::Preferred::DEFAULT, far, Reaching { tried: Some(tried) });
-    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Cloud);
+    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Files);
     let client = Client::new(target(&host, Duration::from_secs(20)));
     let (_stream, _) = client.establish(near, origin).await.unwrap();
     assert_eq!(opened.await, Ok(Vec::new()));
@@ -168,7 +168,7 @@ async fn without_strict_key_exchange_only_gcm_is_good_enough_e02() {
         };
         let (near, far) = duplex(1 << 16);
         lenient(&host, preferred, far, Reaching { tried: None });
-        let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Cloud);
+        let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Files);
         let client = Client::new(target(&host, Duration::from_secs(20)));
         assert_eq!(client.establish(near, origin).await.map(drop), verdict, "{ciphers:?}");
     }
@@ -195,7 +195,7 @@ async fn client_that_says_nothing_or_nonsense_is_let_go_of() {
     let keys = [PrivateKey::generate(Curve::P256).unwrap()];
     let authenticator = Arc::new(SshKey::new(Arc::new(Nobody)));
     let server = Server::new(&keys, authenticator, Arc::new(Nobody)).with_deadline(Duration::from_millis(50));
-    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Cloud);
+    let origin = Origin::new(([127, 0, 0, 1], 22).into(), Channel::Files);
     for (said, is_waited_for) in [
         (b"".as_slice(), true),
         (b"SSH-2.0-silent\r\n", true),

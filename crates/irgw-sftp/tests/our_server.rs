@@ -82,7 +82,7 @@ impl Running {
                 io.set_nodelay(true).unwrap();
                 let (server, share, log) = (server.clone(), share.clone(), log.clone());
                 connections.spawn(async move {
-                    match server.establish(io, Origin::new(from, Channel::Cloud)).await {
+                    match server.establish(io, Origin::new(from, Channel::Files)).await {
                         Ok((mut stream, peer)) => {
                             assert_eq!(peer.evidence::<ProvenKey>().map(ProvenKey::user), Some("ird"));
                             let _ = serve(&mut stream, share.session(), Duration::from_secs(60)).await;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use irgw_core::{ProviderId, UnixTime};
+use irgw_core::{ProviderId, Rule, UnixTime};
 use irgw_sftp::delivery::{Delivery, DeliveryId, Ledger, LedgerFault, Parcel, Sealed, Stage, Turn};
 use irgw_sftp::fileset::Feed;
 
-use crate::column::{bytes, number, seconds, seconds_after, time_at, time_if_any, word};
+use crate::column::{bytes, number, seconds, seconds_after, time_at, time_if_any, word, word_if_any};
 use crate::parties::expect_provider;
 use crate::sql::{Row, Transaction, Turn as Beside, values};
 use crate::sqlite::connections::PATIENCE;
@@ -101,8 +101,19 @@ pub struct DeliveryEntry {
     pub ended: Option<UnixTime>,
     /// When it is tried next, if it is queued.
     pub due: UnixTime,
-    /// What stopped the last attempt, in words.
-    pub fault: Option<String>,
+    /// How many bytes of files that have no name yet the present attempt has sent, as last noted.
+    pub sent: u64,
+    /// What stopped the last attempt.
+    pub stopped: Option<Stopped>,
+}
+
+/// What stopped an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// The rule; `None` for a fault of our own surroundings.
+    pub rule: Option<Rule>,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// Which deliveries are listed: those that fit everything that is given.
@@ -162,18 +173,18 @@ impl Store {
         self.write(Beside::Alone, PATIENCE, |transaction| {
             transaction.expect_alone()?;
             let Some(found) = due(transaction)? else { return Ok(None) };
-            let claim = "UPDATE deliveries SET turn = turn + 1, claimed = ?2 WHERE number = ?1";
+            let claim = "UPDATE deliveries SET turn = turn + 1, claimed = ?2, sent = 0 WHERE number = ?1";
             transaction.execute(claim, values![integer(found), seconds_after(now, lease)])?;
             entry(transaction, DeliveryId(found)).map(Some)
         })
     }
 
-    /// Prolongs a turn.
+    /// Prolongs a turn, and notes how many bytes it has sent of files that have no name yet.
     ///
     /// # Errors
     /// [`Error::TurnLost`].
-    pub fn keep_turn(&self, turn: Turn, lease: Duration, now: UnixTime) -> Result<(), Error> {
-        self.in_turn(turn, "claimed = ?3", values![seconds_after(now, lease)])
+    pub fn keep_turn(&self, turn: Turn, sent: u64, lease: Duration, now: UnixTime) -> Result<(), Error> {
+        self.in_turn(turn, "claimed = ?3, sent = ?4", values![seconds_after(now, lease), integer(sent)])
     }
 
     /// Ends a turn that failed: the delivery is due again at `due`. `progress`: it got further, so failures count anew.
@@ -183,21 +194,23 @@ impl Store {
     pub fn postpone_delivery(
         &self,
         turn: Turn,
-        fault: &str,
+        stopped: &Stopped,
         progress: bool,
         due: UnixTime,
     ) -> Result<(), Error> {
-        let set =
-            "claimed = 0, fault = ?3, due = ?4, failures = CASE WHEN ?5 = 1 THEN 1 ELSE failures + 1 END";
-        self.in_turn(turn, set, values![fault, seconds(due), progress])
+        let set = "claimed = 0, sent = 0, fault = ?3, rule = ?4, due = ?5,
+             failures = CASE WHEN ?6 = 1 THEN 1 ELSE failures + 1 END";
+        let rule = stopped.rule.map(Rule::id);
+        self.in_turn(turn, set, values![stopped.why, rule, seconds(due), progress])
     }
 
     /// Ends a turn that failed in a way that no repetition mends: the delivery waits for an operator.
     ///
     /// # Errors
     /// [`Error::TurnLost`].
-    pub fn hold_delivery(&self, turn: Turn, fault: &str) -> Result<(), Error> {
-        self.in_turn(turn, "claimed = 0, fault = ?3, state = 'held', failures = failures + 1", values![fault])
+    pub fn hold_delivery(&self, turn: Turn, stopped: &Stopped) -> Result<(), Error> {
+        let set = "claimed = 0, sent = 0, fault = ?3, rule = ?4, state = 'held', failures = failures + 1";
+        self.in_turn(turn, set, values![stopped.why, stopped.rule.map(Rule::id)])
     }
 
     /// Ends a turn in which every file came to have its name.
@@ -211,8 +224,9 @@ impl Store {
             if transaction.finds(open, values![integer(turn.delivery.0)])? {
                 return Err(Error::Undelivered(turn.delivery.0));
             }
-            let finish = "UPDATE deliveries SET state = 'delivered', ended = ?2, claimed = 0, failures = 0, fault = NULL
-                 WHERE number = ?1";
+            let finish =
+                "UPDATE deliveries SET state = 'delivered', ended = ?2, claimed = 0, sent = 0, failures = 0,
+                 fault = NULL, rule = NULL WHERE number = ?1";
             transaction.execute(finish, values![integer(turn.delivery.0), seconds(now)])?;
             Ok(())
         })
@@ -414,8 +428,8 @@ fn insert(transaction: &Transaction<'_>, new: &NewDelivery, now: UnixTime) -> Re
     let last = "SELECT coalesce(max(number), 0) FROM deliveries";
     let id = transaction.one(last, values![], |row| row.get::<i64>(0))?.unwrap_or(0).saturating_add(1);
     let insert = "INSERT INTO deliveries
-           (number, provider, environment, feed, folder, state, since, turn, claimed, due, failures)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, 0, 0, ?6, 0)";
+           (number, provider, environment, feed, folder, state, since, turn, claimed, due, failures, sent)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, 0, 0, ?6, 0, 0)";
     let provider = new.provider.as_str();
     let values = values![id, provider, new.environment, new.feed.name(), new.folder, seconds(now)];
     transaction.execute(insert, values)?;
@@ -434,8 +448,8 @@ fn entry(transaction: &Transaction<'_>, id: DeliveryId) -> Result<DeliveryEntry,
     let parcels = "SELECT number, name, bytes, digest, temporary, sealed_bytes, sealed_digest, delivered
          FROM parcels WHERE delivery = ?1 ORDER BY number";
     let parcels = transaction.all(parcels, values![integer(id.0)], parcel)?;
-    let query = "SELECT provider, environment, feed, turn, failures, state, folder, since, ended, due, fault
-         FROM deliveries WHERE number = ?1";
+    let query = "SELECT provider, environment, feed, turn, failures, state, folder, since, ended, due, sent,
+           fault, rule FROM deliveries WHERE number = ?1";
     let found = transaction.one(query, values![integer(id.0)], |row| {
         Ok(DeliveryEntry {
             delivery: Delivery {
@@ -451,7 +465,11 @@ fn entry(transaction: &Transaction<'_>, id: DeliveryId) -> Result<DeliveryEntry,
             since: time_at(row, 7)?,
             ended: time_if_any(row, 8)?,
             due: time_at(row, 9)?,
-            fault: row.get(10)?,
+            sent: number(row, 10)?,
+            stopped: match row.get(11)? {
+                Some(why) => Some(Stopped { rule: word_if_any(row, 12)?, why }),
+                None => None,
+            },
         })
     })?;
     let mut found = found.ok_or_else(|| Error::Unknown(Kind::Delivery, id.to_string()))?;

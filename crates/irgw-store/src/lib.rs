@@ -96,7 +96,9 @@ pub use client_certs::{ClientCert, ClientCertFilter, NewClientCert};
 pub use clients::{ClientFilter, NewClient, OldSecret, RegisteredClient};
 pub use customers::{EnrolledCustomer, NewCustomer};
 pub use database::Database;
-pub use deliveries::{DeliveryEntry, DeliveryFilter, DeliveryState, NewDelivery, NewParcel, Submitted};
+pub use deliveries::{
+    DeliveryEntry, DeliveryFilter, DeliveryState, NewDelivery, NewParcel, Stopped, Submitted,
+};
 pub use directory::Directory;
 pub use error::{Error, Kind};
 pub use follower::{Event, Follower};

@@ -308,7 +308,7 @@ impl World {
                 let part = format!(".{}.{}.part", sealed_name(&parcel.name), entry.delivery.turn.number);
                 tally.uploading += u32::from(parcel.stage == Stage::Waiting && there.contains(&part));
             }
-            let is_begun = entry.delivery.turn.number > 0 && entry.fault.is_none();
+            let is_begun = entry.delivery.turn.number > 0 && entry.stopped.is_none();
             tally.under_way += u32::from(is_begun);
         }
         Ok(())

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use irgw_core::{ProviderId, Rule, UnixTime};
 use irgw_sftp::delivery::{DeliveryId, Stage};
 use irgw_sftp::fileset::Feed;
-use irgw_store::{DeliveryEntry, DeliveryFilter, DeliveryState, Store, Submitted};
+use irgw_store::{DeliveryEntry, DeliveryFilter, DeliveryState, Stopped, Store, Submitted};
 use serde_json::{Value, json};
 
 use super::listing::{FormArgs, List, rfc3339};
@@ -181,8 +181,11 @@ fn wait_for(
         };
         if let Some(stopped) = stopped {
             line.end();
-            let why = entry.fault.map(|fault| format!(": {fault}")).unwrap_or_default();
-            return Err(CommandError::refused(Rule::Sftp4, format_args!("delivery {id} {stopped}{why}")));
+            let (rule, why) = match entry.stopped {
+                Some(Stopped { rule, why }) => (rule.unwrap_or(Rule::Sftp4), format!(": {why}")),
+                None => (Rule::Sftp4, String::new()),
+            };
+            return Err(CommandError::refused(rule, format_args!("delivery {id} {stopped}{why}")));
         }
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -193,18 +196,19 @@ fn progress(entry: &DeliveryEntry) -> String {
     let parcels = &entry.delivery.parcels;
     let done = |parcel: &&irgw_sftp::delivery::Parcel| matches!(parcel.stage, Stage::Delivered { .. });
     let bytes = |parcels: &mut dyn Iterator<Item = u64>| parcels.sum::<u64>();
-    let (delivered, all) = (
-        bytes(&mut parcels.iter().filter(done).map(|parcel| parcel.bytes)),
-        bytes(&mut parcels.iter().map(|parcel| parcel.bytes)),
-    );
+    let all = bytes(&mut parcels.iter().map(|parcel| parcel.bytes));
+    // What was noted a moment ago may have its name by now, and be counted with it.
+    let sent = bytes(&mut parcels.iter().filter(done).map(|parcel| parcel.bytes))
+        .saturating_add(entry.sent)
+        .min(all);
     // A set of empty files is done when its files are.
-    let filled = usize::try_from(delivered.saturating_mul(BAR_CELLS).checked_div(all).unwrap_or(BAR_CELLS))
-        .unwrap_or(0);
+    let filled =
+        usize::try_from(sent.saturating_mul(BAR_CELLS).checked_div(all).unwrap_or(BAR_CELLS)).unwrap_or(0);
     let cells = usize::try_from(BAR_CELLS).unwrap_or(0);
     let bar = format!("{}{}", "#".repeat(filled), ".".repeat(cells.saturating_sub(filled)));
     let files = parcels.iter().filter(done).count();
-    let waits = entry.fault.as_deref().map(|fault| format!("  last: {fault}")).unwrap_or_default();
-    format!("[{bar}] {files} of {} files, {delivered} of {all} bytes{waits}", parcels.len())
+    let waits = entry.stopped.as_ref().map(|stopped| format!("  last: {}", stopped.why)).unwrap_or_default();
+    format!("[{bar}] {files} of {} files, {sent} of {all} bytes{waits}", parcels.len())
 }
 
 const BAR_CELLS: u64 = 30;
@@ -241,7 +245,7 @@ impl Line {
 
 fn table(entries: &[DeliveryEntry], next: Option<String>) -> List<'static> {
     let columns =
-        &["number", "provider", "feed", "environment", "state", "delivered", "since", "due", "fault"];
+        &["number", "provider", "feed", "environment", "state", "delivered", "since", "due", "rule", "fault"];
     List { name: "deliveries", columns, rows: entries.iter().map(row).collect(), next }
 }
 
@@ -260,7 +264,8 @@ fn row(entry: &DeliveryEntry) -> Vec<Value> {
             DeliveryState::Queued => json!(rfc3339(entry.due)),
             _ => Value::Null,
         },
-        json!(entry.fault),
+        json!(entry.stopped.as_ref().and_then(|stopped| stopped.rule).map(Rule::id)),
+        json!(entry.stopped.as_ref().map(|stopped| &stopped.why)),
     ]
 }
 

@@ -1,26 +1,24 @@
 //! Carries out what the ledger says is due: several providers at once, each within its limits (SFTP-4, E16).
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use irgw_core::{Channel, Clock, Decision, Origin, ProviderId, Record, Scheme, UnixTime};
-use irgw_sftp::delivery::{
-    Courier, DeliveryFault, DeliveryId, Dialer, Event, LedgerFault, Stage, Turn, Watch,
-};
+use irgw_core::{Clock, ProviderId, Rule, UnixTime};
+use irgw_sftp::delivery::{Courier, DeliveryFault, DeliveryId, Dialer, LedgerFault, Stage, Turn};
 use irgw_sftp::ssh::Timeouts;
-use irgw_store::{DeliveryEntry, Store};
+use irgw_store::{DeliveryEntry, Stopped, Store};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::journal::Journal;
 use super::keys::TransferKeys;
+use super::record::delivered;
 use super::retry::{Breakers, Pauses};
 use super::spool::tidy;
 use super::trouble::Trouble;
 use crate::audit::AuditLog;
-use crate::hex::hex;
 use crate::kept::Alarm;
 use crate::life::Phase;
 use crate::metrics::Metrics;
@@ -107,9 +105,9 @@ impl Dispatcher {
         let journal = Arc::new(Journal::default());
         let outcome = tokio::select! {
             outcome = self.carry_out(&entry, journal.clone()) => outcome,
-            fault = self.keep(turn) => Err(fault),
+            fault = self.keep(turn, &journal) => Err(fault),
         };
-        let progress = journal.delivered.load(Ordering::Relaxed) > 0;
+        let progress = journal.has_delivered();
         match outcome {
             Ok(()) => {
                 self.breakers().close(&provider);
@@ -142,15 +140,20 @@ impl Dispatcher {
         Ok(courier.carry_out(&Arc::new(partner), &entry.delivery, folder).await?)
     }
 
-    /// Keeps the turn until it is lost.
-    async fn keep(&self, turn: Turn) -> Stop {
+    /// Keeps the turn until it is lost, and notes how far it is for those who watch.
+    async fn keep(&self, turn: Turn, journal: &Journal) -> Stop {
         let lease = self.config.lease;
+        let (mut kept, mut noted) = (Instant::now(), 0);
         loop {
-            tokio::time::sleep(lease / 3).await;
-            let now = self.clock.now();
-            match self.ask(move |store| store.keep_turn(turn, lease, now)).await {
+            tokio::time::sleep(NOTE_AGAIN.min(lease / 3)).await;
+            let (sent, now) = (journal.sent(), self.clock.now());
+            if sent == noted && kept.elapsed() < lease / 3 {
+                continue;
+            }
+            match self.ask(move |store| store.keep_turn(turn, sent, lease, now)).await {
+                Ok(()) => (kept, noted) = (Instant::now(), sent),
                 // What cannot be written now may be at the next time; when the turn has lapsed, the ledger says so.
-                Ok(()) | Err(irgw_store::Error::Busy | irgw_store::Error::Unreachable(_)) => {}
+                Err(irgw_store::Error::Busy | irgw_store::Error::Unreachable(_)) => {}
                 Err(error) => return Stop::Store(error),
             }
         }
@@ -175,12 +178,12 @@ impl Dispatcher {
 
     /// Postpones or holds a delivery that was stopped.
     async fn put_off(&self, entry: &DeliveryEntry, stop: &Stop, progress: bool) {
-        let (turn, fault) = (entry.delivery.turn, stop.to_string());
+        let (turn, stopped) = (entry.delivery.turn, Stopped { rule: stop.rule(), why: stop.to_string() });
         let failures = if progress { 1 } else { entry.delivery.failures.saturating_add(1) };
         let (delivery, provider) = (turn.delivery, &entry.delivery.provider);
         if stop.is_for_an_operator() {
-            let why = fault.clone();
-            let held = self.ask(move |store| store.hold_delivery(turn, &fault)).await;
+            let why = stopped.why.clone();
+            let held = self.ask(move |store| store.hold_delivery(turn, &stopped)).await;
             // Whoever has the turn now may be getting on well.
             if !matches!(held, Err(irgw_store::Error::TurnLost(_))) {
                 tracing::error!(%delivery, %provider, fault = why, "held: an operator is needed");
@@ -191,10 +194,10 @@ impl Dispatcher {
         if stop.is_of_the_server() {
             self.breakers().note(provider, Instant::now() + pause);
         }
-        tracing::warn!(%delivery, %provider, fault, again_in = pause.as_secs(), "not delivered yet");
+        tracing::warn!(%delivery, %provider, fault = stopped.why, again_in = pause.as_secs(), "not delivered yet");
         let due =
             UnixTime::since_unix_epoch(Duration::from_secs(self.clock.now().as_secs()).saturating_add(pause));
-        let put = self.ask(move |store| store.postpone_delivery(turn, &fault, progress, due)).await;
+        let put = self.ask(move |store| store.postpone_delivery(turn, &stopped, progress, due)).await;
         tell(delivery, put);
     }
 
@@ -204,19 +207,7 @@ impl Dispatcher {
         let entry = self.ask(move |store| store.delivery(id)).await?;
         for parcel in &entry.delivery.parcels {
             let Stage::Delivered { sealed, .. } = &parcel.stage else { continue };
-            let origin = Origin::new(([0, 0, 0, 0], 0).into(), Channel::Cloud);
-            let mut record = Record::new(self.clock.since_epoch(), origin, format!("delivery-{id}").into());
-            record.decision = Decision::Admitted;
-            record.provider = Some(entry.delivery.provider.clone());
-            record.mechanism = Some(Scheme::SshKey);
-            record.facts = vec![
-                ("delivery", id.to_string()),
-                ("file", parcel.name.clone()),
-                ("bytes", parcel.bytes.to_string()),
-                ("sha256", hex(&parcel.digest)),
-                ("sealed_bytes", sealed.bytes.to_string()),
-                ("sealed_sha256", hex(&sealed.digest)),
-            ];
+            let record = delivered(id, &entry.delivery.provider, parcel, sealed, self.clock.since_epoch());
             self.audit.record(&record);
         }
         Ok(())
@@ -256,46 +247,26 @@ impl Stop {
         )
     }
 
+    /// The rule; `None` for a fault of our own surroundings.
+    fn rule(&self) -> Option<Rule> {
+        match self {
+            Stop::Fault(fault) => Some(fault.rule()),
+            Stop::Store(error) => error.rule(),
+        }
+    }
+
     /// Whether no repetition mends it.
     fn is_for_an_operator(&self) -> bool {
         match self {
             Stop::Fault(fault) => fault.is_for_an_operator(),
             // The file server is not enrolled, or disabled.
-            Stop::Store(error) => error.rule().is_some(),
+            Stop::Store(_) => self.rule().is_some(),
         }
     }
 
     /// Whether other deliveries to the same server would meet it too.
     fn is_of_the_server(&self) -> bool {
         matches!(self, Stop::Fault(DeliveryFault::Unreachable(_) | DeliveryFault::Transport(_)))
-    }
-}
-
-/// Counts what an attempt reaches, and says it in the log.
-#[derive(Debug, Default)]
-struct Journal {
-    delivered: AtomicU64,
-}
-
-impl Watch for Journal {
-    fn on(&self, delivery: DeliveryId, event: &Event<'_>) {
-        match event {
-            Event::Delivered(name) => {
-                self.delivered.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(%delivery, name, "has its name at the provider's");
-            }
-            Event::Taken(name) => {
-                tracing::warn!(
-                    %delivery,
-                    name,
-                    "was uploaded by an earlier attempt and is gone: the provider has taken it, or removed it"
-                );
-            }
-            Event::NextHostKey => {
-                tracing::warn!(%delivery, "the server has changed over to its next host key: enrol it as the current one");
-            }
-            event => tracing::debug!(%delivery, ?event),
-        }
     }
 }
 
@@ -324,6 +295,9 @@ fn chance() -> f64 {
 
 /// How often the ledger is looked at when nothing is due.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often the ledger is told how far an attempt is, while it gets further.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often the ledger is looked through for deliveries that need somebody.
 const LOOK_FOR_TROUBLE: Duration = Duration::from_secs(2);

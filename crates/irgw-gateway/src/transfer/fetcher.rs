@@ -15,6 +15,8 @@ use tokio::sync::watch;
 
 use super::dispatcher::dialer;
 use super::keys::TransferKeys;
+use super::record::{refused, released};
+use crate::audit::AuditLog;
 use crate::kept::Alarm;
 use crate::life::Phase;
 use crate::metrics::Metrics;
@@ -29,6 +31,7 @@ pub(crate) struct Fetcher {
     pub(crate) received: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) audit: Arc<AuditLog>,
 }
 
 /// What was fetched and is still in its outbox, because the provider does not let us remove it.
@@ -134,8 +137,13 @@ impl Fetcher {
                 Event::Ignored { .. } => tracing::debug!(%provider, event = line, "received"),
                 _ => tracing::info!(%provider, event = line, "received"),
             }
+            if let Some(record) = refused(provider, event, self.clock.since_epoch()) {
+                self.audit.record(&record);
+            }
         }
+        // Before it is noted that this was done: at worst a release is recorded twice.
         for release in intake.unannounced() {
+            self.audit.record(&released(&partner.provider, &release.set, self.clock.since_epoch()));
             intake.announced(&release.set).map_err(|trouble| trouble.to_string())?;
         }
         match troubles.first() {

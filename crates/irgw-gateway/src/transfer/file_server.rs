@@ -67,7 +67,7 @@ impl FileServer {
 async fn connection(server: &Server, share: &Share, tcp: TcpStream, from: SocketAddr) {
     // An answer is not to wait for the next one.
     let _ = tcp.set_nodelay(true);
-    match server.establish(tcp, Origin::new(from, Channel::Cloud)).await {
+    match server.establish(tcp, Origin::new(from, Channel::Files)).await {
         Ok((mut stream, _)) => {
             tracing::debug!(%from, "connected to the file server");
             match serve(&mut stream, share.session(), IDLE).await {

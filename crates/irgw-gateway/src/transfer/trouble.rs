@@ -30,8 +30,8 @@ impl Trouble {
 }
 
 fn words(entry: &DeliveryEntry) -> String {
-    let (id, fault) =
-        (entry.delivery.turn.delivery, entry.fault.as_deref().unwrap_or("no reason was written down"));
+    let id = entry.delivery.turn.delivery;
+    let fault = entry.stopped.as_ref().map_or("no reason was written down", |stopped| &stopped.why);
     match entry.state {
         DeliveryState::Held => {
             format!("delivery {id} is held: {fault}; irgw delivery retry {id} when it is mended, or cancel")
@@ -46,6 +46,7 @@ mod tests {
     use irgw_core::UnixTime;
     use irgw_sftp::delivery::{Delivery, DeliveryId, Turn};
     use irgw_sftp::fileset::Feed;
+    use irgw_store::Stopped;
 
     fn entry(provider: &str, id: u64, state: DeliveryState) -> DeliveryEntry {
         DeliveryEntry {
@@ -62,7 +63,8 @@ mod tests {
             since: UnixTime::now(),
             ended: None,
             due: UnixTime::now(),
-            fault: Some("why".to_owned()),
+            sent: 0,
+            stopped: Some(Stopped { rule: None, why: "why".to_owned() }),
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn connect(dialer: &Dialer, partner: &Partner) -> Result<(Remot
         .map_err(|_| DeliveryFault::Unreachable(io::ErrorKind::TimedOut))?
         .map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
-    let origin = Origin::new(tcp.peer_addr().map_err(unreachable)?, Channel::Cloud);
+    let origin = Origin::new(tcp.peer_addr().map_err(unreachable)?, Channel::Files);
     let client = Client::new(Target {
         user: partner.login.clone(),
         key: dialer.key.clone(),

@@ -263,7 +263,9 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
             compression: self.partner.compression,
             now: self.courier.clock.now(),
         };
-        let mut sealing = Sealing::begin(&self.folder, parcel, seal);
+        let (courier, delivery, of) = (self.courier.clone(), self.turn.delivery, parcel.name.clone());
+        let progress = move |bytes| courier.watch.on(delivery, &Event::Progress(&of, bytes));
+        let mut sealing = Sealing::begin(&self.folder, parcel, seal, progress);
         let uploaded = remote.upload(&places.temporary, Start::Afresh, &mut sealing).await;
         let ended = sealing.end().await;
         let (bytes, digest) = match (uploaded, ended) {

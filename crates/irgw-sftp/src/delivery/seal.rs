@@ -33,11 +33,16 @@ pub(super) struct Sealing {
 }
 
 impl Sealing {
-    /// Begins to read and seal the parcel's file in `folder`.
-    pub(super) fn begin(folder: &Path, parcel: &Parcel, seal: Seal) -> Sealing {
+    /// Begins to read and seal the parcel's file in `folder`. `progress` is told how many bytes more were read, each time.
+    pub(super) fn begin(
+        folder: &Path,
+        parcel: &Parcel,
+        seal: Seal,
+        progress: impl Fn(u64) + Send + 'static,
+    ) -> Sealing {
         let (sender, receiver) = pipe();
         let (path, parcel) = (folder.join(&parcel.name), parcel.clone());
-        let thread = tokio::task::spawn_blocking(move || run(&path, &parcel, &seal, sender));
+        let thread = tokio::task::spawn_blocking(move || run(&path, &parcel, &seal, sender, &progress));
         Sealing { receiver, context: digest::Context::new(&digest::SHA256), thread }
     }
 
@@ -65,7 +70,13 @@ impl AsyncRead for Sealing {
     }
 }
 
-fn run(path: &Path, parcel: &Parcel, seal: &Seal, sender: Sender) -> Result<(), DeliveryFault> {
+fn run(
+    path: &Path,
+    parcel: &Parcel,
+    seal: &Seal,
+    sender: Sender,
+    progress: &impl Fn(u64),
+) -> Result<(), DeliveryFault> {
     let unreadable =
         |error: io::Error| DeliveryFault::Source { name: parcel.name.clone(), kind: error.kind() };
     let mut file = File::open(path).map_err(unreadable)?;
@@ -87,6 +98,7 @@ fn run(path: &Path, parcel: &Parcel, seal: &Seal, sender: Sender) -> Result<(), 
         left -= bytes.len() as u64;
         context.update(bytes);
         message.write_all(bytes).map_err(|error| EncryptError::Sink(error.kind()))?;
+        progress(bytes.len() as u64);
     }
     if context.finish().as_ref() != parcel.digest {
         return Err(DeliveryFault::SourceChanged { name: parcel.name.clone() });

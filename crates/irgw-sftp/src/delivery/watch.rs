@@ -12,7 +12,7 @@ pub enum Event<'a> {
     Swept(&'a str),
     /// The upload of a file begins.
     Uploading(&'a str),
-    /// So many bytes of the file, as it is submitted, have been read since the last time.
+    /// So many bytes of the file, as it is submitted, have been sealed since the last time; few of them are not sent yet.
     Progress(&'a str, u64),
     /// The file is whole under its temporary name.
     Uploaded(&'a str),

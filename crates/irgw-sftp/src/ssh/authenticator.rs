@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn judge(evidence: Option<ProvenKey>) -> Verdict {
-        let origin = Origin::new(([192, 0, 2, 7], 22).into(), Channel::Cloud);
+        let origin = Origin::new(([192, 0, 2, 7], 22).into(), Channel::Files);
         let peer = match evidence {
             Some(key) => Peer::proven(origin, Arc::new(key)),
             None => Peer::anonymous(origin),

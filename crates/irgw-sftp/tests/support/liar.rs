@@ -55,7 +55,7 @@ impl Liar {
                 let (io, from) = listener.accept().await.unwrap();
                 io.set_nodelay(true).unwrap();
                 // One connection at a time is all that a script can follow.
-                if let Ok((stream, _)) = server.establish(io, Origin::new(from, Channel::Cloud)).await {
+                if let Ok((stream, _)) = server.establish(io, Origin::new(from, Channel::Files)).await {
                     answer_all(stream, share.session(), &said).await;
                 }
             }

@@ -183,7 +183,7 @@ impl Drop for Sshd {
 }
 
 pub(crate) async fn establish(target: Target, io: TcpStream) -> Result<(Stream, Peer), Error> {
-    let origin = Origin::new(io.peer_addr().unwrap(), Channel::Cloud);
+    let origin = Origin::new(io.peer_addr().unwrap(), Channel::Files);
     Client::new(target).establish(io, origin).await
 }
 

@@ -28,6 +28,7 @@ CREATE TABLE partners (
 );
 
 -- One row a set. `turn` counts the claims: only the latest one may write. Until `claimed` somebody is at it.
+-- `sent` is how much of the files without a name yet is on its way, as last noted: for those who watch.
 CREATE TABLE deliveries (
     number      BIGINT PRIMARY KEY CHECK (number > 0),
     provider    TEXT COLLATE "C" NOT NULL REFERENCES providers (id),
@@ -41,7 +42,9 @@ CREATE TABLE deliveries (
     claimed     BIGINT NOT NULL,
     due         BIGINT NOT NULL,
     failures    BIGINT NOT NULL,
-    fault       TEXT COLLATE "C"
+    sent        BIGINT NOT NULL CHECK (sent >= 0),
+    fault       TEXT COLLATE "C",
+    rule        TEXT COLLATE "C"
 );
 
 CREATE INDEX deliveries_by_feed ON deliveries (provider, environment, feed, number) WHERE state IN ('queued', 'held');

@@ -28,6 +28,7 @@ CREATE TABLE partners (
 ) STRICT, WITHOUT ROWID;
 
 -- One row a set. `turn` counts the claims: only the latest one may write. Until `claimed` somebody is at it.
+-- `sent` is how much of the files without a name yet is on its way, as last noted: for those who watch.
 CREATE TABLE deliveries (
     number      INTEGER PRIMARY KEY CHECK (number > 0),
     provider    TEXT NOT NULL REFERENCES providers (id),
@@ -41,7 +42,9 @@ CREATE TABLE deliveries (
     claimed     INTEGER NOT NULL,
     due         INTEGER NOT NULL,
     failures    INTEGER NOT NULL,
-    fault       TEXT
+    sent        INTEGER NOT NULL CHECK (sent >= 0),
+    fault       TEXT,
+    rule        TEXT
 ) STRICT;
 
 CREATE INDEX deliveries_by_feed ON deliveries (provider, environment, feed, number) WHERE state IN ('queued', 'held');

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use irgw_core::ProviderId;
+use irgw_core::{ProviderId, Rule};
 use irgw_sftp::delivery::{DeliveryId, Ledger, LedgerFault, Sealed, Stage, Turn};
 use irgw_sftp::fileset::Feed;
 use irgw_store::{
-    DeliveryEntry, DeliveryFilter, DeliveryState, Error, Kind, NewDelivery, NewParcel, Page, Store, Submitted,
+    DeliveryEntry, DeliveryFilter, DeliveryState, Error, Kind, NewDelivery, NewParcel, Page, Stopped, Store,
+    Submitted,
 };
 
 use crate::Fixture;
@@ -39,6 +40,10 @@ fn submit(store: &Store, set: &NewDelivery) -> DeliveryId {
     let (Submitted::New(id) | Submitted::Before(id)) = submitted;
     assert_eq!(submitted, Submitted::New(id));
     id
+}
+
+fn stopped(why: &str) -> Stopped {
+    Stopped { rule: Some(Rule::Sftp2), why: why.to_owned() }
 }
 
 fn claim(store: &Store) -> Option<DeliveryEntry> {
@@ -89,17 +94,17 @@ pub(crate) fn delivery_is_claimed_by_one(fixture: Fixture) {
         assert!(claim(&node).is_none());
     }
     // Whoever is at it says so; when nobody says so any more, it is for the next one.
-    store.keep_turn(entry.delivery.turn, LEASE, at(NOW.as_secs() + 10)).unwrap();
+    store.keep_turn(entry.delivery.turn, 0, LEASE, at(NOW.as_secs() + 10)).unwrap();
     let later = |seconds| store.claim_delivery(&[], LEASE, at(NOW.as_secs() + seconds)).unwrap();
     assert!(later(24).is_none());
     assert_eq!(later(25).unwrap().delivery.turn.number, 2);
     // The first one's turn is over, whatever it still thinks.
     let turn = entry.delivery.turn;
-    assert_eq!(store.keep_turn(turn, LEASE, NOW), Err(Error::TurnLost(id.0)));
+    assert_eq!(store.keep_turn(turn, 0, LEASE, NOW), Err(Error::TurnLost(id.0)));
     assert_eq!(store.seal(turn, 0, &sealed("t")), Err(LedgerFault::TurnLost));
     assert_eq!(store.deliver(turn, 0, NOW), Err(LedgerFault::TurnLost));
     assert_eq!(store.finish_delivery(turn, NOW), Err(Error::TurnLost(id.0)));
-    assert_eq!(store.postpone_delivery(turn, "late", false, NOW), Err(Error::TurnLost(id.0)));
+    assert_eq!(store.postpone_delivery(turn, &stopped("late"), false, NOW), Err(Error::TurnLost(id.0)));
 }
 
 pub(crate) fn sets_of_a_feed_go_in_order(Fixture { store, .. }: Fixture) {
@@ -112,13 +117,13 @@ pub(crate) fn sets_of_a_feed_go_in_order(Fixture { store, .. }: Fixture) {
     assert!(claim(&store).is_none());
     // The set behind waits while the one before it pauses, and while it is held.
     let turn = entries[0].delivery.turn;
-    store.postpone_delivery(turn, "the server is away", false, at(NOW.as_secs() + 60)).unwrap();
+    store.postpone_delivery(turn, &stopped("the server is away"), false, at(NOW.as_secs() + 60)).unwrap();
     assert!(claim(&store).is_none());
     store.retry_delivery(first, NOW).unwrap();
     let turn = claim(&store).unwrap().delivery.turn;
     let troubled = |failures| store.troubled_deliveries(failures).unwrap().len();
     assert_eq!((troubled(1), troubled(0)), (0, 3));
-    store.hold_delivery(turn, "the host key has changed").unwrap();
+    store.hold_delivery(turn, &stopped("the host key has changed")).unwrap();
     assert_eq!(troubled(9), 1);
     assert!(claim(&store).is_none());
     store.retry_delivery(first, NOW).unwrap();
@@ -151,13 +156,13 @@ pub(crate) fn ledger_says_how_far_each_file_has_come(Fixture { store, .. }: Fixt
     store.seal(turn, 0, &sealed(".a.2")).unwrap();
     assert_eq!(stages().next(), Some(delivered));
     assert_eq!(store.finish_delivery(turn, NOW), Err(Error::Undelivered(id.0)));
-    store.postpone_delivery(turn, "cut", true, NOW).unwrap();
+    store.postpone_delivery(turn, &stopped("cut"), true, NOW).unwrap();
     let entry = store.delivery(id).unwrap();
     assert_eq!((entry.state, entry.delivery.failures), (DeliveryState::Queued, 1));
-    assert_eq!(entry.fault.as_deref(), Some("cut"));
+    assert_eq!((entry.stopped, entry.sent), (Some(stopped("cut")), 0));
     carry_out(&store, &claim(&store).unwrap());
     let entry = store.delivery(id).unwrap();
-    assert_eq!((entry.state, entry.ended, entry.fault), (DeliveryState::Delivered, Some(NOW), None));
+    assert_eq!((entry.state, entry.ended, entry.stopped), (DeliveryState::Delivered, Some(NOW), None));
     let ended = Error::Ended { delivery: id.0, state: "delivered" };
     assert_eq!(store.cancel_delivery(id, NOW), Err(ended.clone()));
     assert_eq!(store.retry_delivery(id, NOW), Err(ended));

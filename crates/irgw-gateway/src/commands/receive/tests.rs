@@ -220,7 +220,7 @@ async fn server_admits_one_key_and_keeps_what_arrived() {
             timeouts: Timeouts::default(),
         };
         let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
-        Client::new(target).establish(tcp, Origin::new(address, Channel::Cloud)).await
+        Client::new(target).establish(tcp, Origin::new(address, Channel::Files)).await
     };
     let visit = async {
         assert!(connect("ird", &other).await.is_err());
