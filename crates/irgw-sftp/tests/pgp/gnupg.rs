@@ -27,7 +27,8 @@ impl Gpg {
             println!("SKIPPED: gpg is not installed");
             return None;
         }
-        Some(Gpg { home: tempfile::tempdir().unwrap() })
+        // Its agent's socket is in there, whose path has to be short, wherever TMPDIR is.
+        Some(Gpg { home: tempfile::tempdir_in("/tmp").unwrap() })
     }
 
     fn command(&self) -> Command {

@@ -158,12 +158,13 @@ fn binaries() -> Option<PathBuf> {
     folders.into_iter().find(|folder| programs.iter().all(|program| folder.join(program).exists()))
 }
 
-/// Makes a server in a new folder, prints the folder when it answers, and ends and removes it when nobody writes any more.
+/// Makes a server in a new folder below /tmp, wherever TMPDIR is: a socket's path is short, and the server's user must get there.
+/// It prints the folder when it answers, and ends and removes it when nobody writes any more.
 /// The role `cautious` has to know its password; all others are trusted.
 const WATCH: &str = r#"
 set -e
 binaries=$1
-folder=$(mktemp -d "${TMPDIR:-/tmp}/irgw-postgres.XXXXXX")
+folder=$(mktemp -d /tmp/irgw-postgres.XXXXXX)
 data=$folder/data
 server=
 stop() { if [ -n "$server" ]; then kill -INT "$server"; wait "$server" || true; server=; fi; }
