@@ -31,12 +31,15 @@ use crate::{SUFFIX, sealed_name};
 /// | sealed | gone | there, of the sealed size | it is ours: delivered |
 /// | sealed | gone | free | it was ours, and the provider has taken it: delivered |
 /// | sealed | gone | there, of another size | it is not ours: an operator decides |
-/// | sealed | there, whole | there, of the sealed size | it is ours: a rename that was cut in its middle left both |
+/// | sealed | there, whole | there, of the sealed size | it is ours: a rename that is in its middle, or was cut there |
 /// | sealed | there, not whole | taken | it is not ours: an operator decides |
 /// | sealed | there | there, of another size | it is not ours: an operator decides |
 ///
 /// What a server answers to a rename does not decide: an earlier attempt's request may come to it late, and some say what is not
 /// so. What is there afterwards does.
+///
+/// What has both names keeps them: an earlier attempt's rename may be under way, and OpenSSH's server takes the new name away again when
+/// it finds the old one gone. A temporary name that stays is swept by the next delivery.
 ///
 /// An upload that was cut is begun anew: encryption makes other bytes each time, and no copy of them is kept. The temporary name
 /// has the turn's number in it, so that two processes, of which one does not know yet that its turn is over, never write
@@ -229,13 +232,7 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
                 let renamed = Places { temporary: was, r#final: places.r#final.clone() };
                 self.rename(remote, &renamed, sealed).await.map(|()| Found::Named)
             }
-            (Some(size), Some(named)) if size == sealed.bytes && named == size => {
-                match remote.remove(&was).await {
-                    // It may have gone in between: an earlier attempt's rename ends.
-                    Ok(()) | Err(sftp::Error::NoSuchFile(_)) => Ok(Found::Named),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            (Some(size), Some(named)) if size == sealed.bytes && named == size => Ok(Found::Named),
             (Some(_), None) => {
                 remote.remove(&was).await?;
                 Ok(Found::Nothing)
