@@ -11,7 +11,7 @@ use super::connect::{Dialer, connect};
 use super::seal::{Seal, Sealing};
 use super::{Delivery, DeliveryFault, Event, Ledger, Parcel, Partner, Sealed, Stage, Turn, Watch};
 use crate::fileset::{self, SetId};
-use crate::pgp::OwnKey;
+use crate::pgp::{EncryptError, OwnKey};
 use crate::ssh::Pinned;
 use crate::ssh::sftp::{self, FileName, ListLimits, Remote, RemotePath, Start};
 use crate::{SUFFIX, sealed_name};
@@ -250,6 +250,9 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
         parcel: &Parcel,
         places: &Places,
     ) -> Result<Sealed, DeliveryFault> {
+        let now = self.courier.clock.now();
+        // Before there is a file, which would stay empty.
+        self.partner.certificate.encryption_key(now).map_err(EncryptError::Recipient)?;
         if size(remote, &places.r#final).await?.is_some() {
             return Err(taken(&places.r#final));
         }
@@ -258,7 +261,7 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
             recipient: self.partner.certificate.clone(),
             signer: self.courier.signer.clone(),
             compression: self.partner.compression,
-            now: self.courier.clock.now(),
+            now,
         };
         let mut sealing = Sealing::begin(&self.folder, parcel, seal);
         let uploaded = remote.upload(&places.temporary, Start::Afresh, &mut sealing).await;
