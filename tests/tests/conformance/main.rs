@@ -18,6 +18,8 @@ mod floods;
 mod forwarding;
 mod grants;
 mod kills;
+mod obstacles;
+mod opener;
 mod openssl;
 mod operator;
 mod peers;
@@ -25,11 +27,13 @@ mod pooling;
 mod postgres;
 mod races;
 mod refresh;
+mod sending;
 mod sets;
 mod shell;
 mod sshd;
 mod sslyze;
 mod stalling;
+mod submissions;
 mod tools;
 
 use std::process::ExitCode;
@@ -102,6 +106,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         forwarding::trials,
         grants::trials,
         kills::trials,
+        obstacles::trials,
         openssl::trials,
         operator::trials,
         peers::trials,
@@ -111,6 +116,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         shell::trials,
         sslyze::trials,
         stalling::trials,
+        submissions::trials,
     ] {
         trials.extend(more(environments));
     }
