@@ -282,6 +282,26 @@ async fn file_with_both_names_is_delivered_once() {
     world.expect_delivered();
 }
 
+/// An earlier attempt's rename has made the new name, and not yet removed the old one, when a later attempt asks for the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn rename_that_an_earlier_attempt_is_in_the_middle_of_is_no_clash() {
+    let Some((world, liar)) = lied_to().await else { return };
+    let files = world.sshd.path("");
+    liar.follow(move |request| match request {
+        Packet::Rename(rename) => {
+            let path = |path: &str| files.join(path.rsplit('/').next().unwrap());
+            std::fs::hard_link(path(&rename.oldpath), path(&rename.newpath)).unwrap();
+            Answer::Undone(status(request, StatusCode::Failure, "Failure"))
+        }
+        _ => Answer::Truth,
+    });
+    let (outcome, events) = world.attempt().await;
+    assert_eq!(outcome, Ok(()), "{events:?}");
+    liar.follow(|_| Answer::Truth);
+    world.attempt().await.0.unwrap();
+    world.expect_delivered();
+}
+
 /// Another of the provider's environments shares its inbox: what is about to have its name there is not swept away.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_of_another_environment_or_platform_are_not_swept() {

@@ -294,15 +294,13 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
             Err(error @ sftp::Error::NoSuchFile(_)) => Some(error.into()),
             Err(error) => return Err(error.into()),
         };
-        let is_gone = size(remote, &places.temporary).await?.is_none();
         match fault {
             // The provider may have taken it by now: what has the name, if anything, says nothing.
-            None if is_gone => Ok(()),
+            None if size(remote, &places.temporary).await?.is_none() => Ok(()),
             None => Err(DeliveryFault::NotRenamed { name: places.r#final.name().as_str().to_owned() }),
-            Some(fault) => {
-                let is_ours = is_gone && size(remote, &places.r#final).await? == Some(sealed.bytes);
-                if is_ours { Ok(()) } else { Err(fault) }
-            }
+            // An earlier attempt's rename, perhaps in its middle.
+            Some(_) if size(remote, &places.r#final).await? == Some(sealed.bytes) => Ok(()),
+            Some(fault) => Err(fault),
         }
     }
 
