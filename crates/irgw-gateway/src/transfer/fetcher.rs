@@ -18,7 +18,7 @@ use super::keys::TransferKeys;
 use crate::kept::Alarm;
 use crate::life::Phase;
 use crate::metrics::Metrics;
-use crate::private_files;
+use crate::private_files::{self, LockError};
 
 /// What fetches files, in this process.
 pub(crate) struct Fetcher {
@@ -77,6 +77,12 @@ impl Fetcher {
         let folder = self.received.join(folder_name(&partner.provider, partner.environment));
         let inbox = folder.join("inbox");
         private_files::make_directory(&inbox).map_err(|error| format!("{}: {error}", inbox.display()))?;
+        // Gateways that share the folder take turns: two would write to the same file, and each intake wants its folders alone.
+        let _turn = match private_files::lock(&folder.join("fetching")) {
+            Ok(turn) => turn,
+            Err(LockError::Held(_)) => return Ok(()),
+            Err(LockError::File(error)) => return Err(format!("{}: {error}", folder.display())),
+        };
         let keys = self.keys.borrow().clone();
         let known = |name: &str, file: &RemoteFile| {
             left.get(&(partner.provider.clone(), name.to_owned())) != Some(file)
