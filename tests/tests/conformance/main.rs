@@ -13,6 +13,7 @@ mod curl;
 mod deliveries;
 mod enrolment;
 mod environments;
+mod fetching;
 mod files;
 mod floods;
 mod forwarding;
@@ -101,6 +102,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         curl::trials,
         deliveries::trials,
         enrolment::trials,
+        fetching::trials,
         files::trials,
         floods::trials,
         forwarding::trials,
