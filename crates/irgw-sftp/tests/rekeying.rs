@@ -3,7 +3,12 @@
 //!
 //! `IRGW_FILE_MIB=3072 cargo test -p irgw-sftp --test rekeying -- --nocapture` sends 3 GiB, which is over our own limit too.
 #![cfg(all(feature = "ssh", target_os = "linux"))]
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail as tests do"
+)]
 
 #[path = "support/memory.rs"]
 mod memory;
