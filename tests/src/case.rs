@@ -12,7 +12,7 @@ use crate::expect::{Expect, Handshake};
 use crate::hello::HelloRecipe;
 use crate::oauth::OAuthRecipe;
 use crate::token::TokenRecipe;
-use crate::transfer::{FileServerRecipe, KeyFolderRecipe, SetRecipe, SshRecipe};
+use crate::transfer::{By, FileServerRecipe, KeyFolderRecipe, SetRecipe, SshRecipe};
 
 /// One case: one file, named after the fact that it shows.
 #[derive(Debug, Clone)]
@@ -120,12 +120,19 @@ pub struct Given {
 impl Given {
     /// Whether files are what it is about, and no request.
     pub(crate) fn is_a_transfer(&self) -> bool {
-        self.ssh.is_some() || self.needs_the_demo_provider()
+        self.ssh.is_some() || self.is_a_fetch() || self.needs_the_gateways_folders()
     }
 
-    /// Whether folders of the gateway's or of the demo provider's are needed.
-    pub(crate) fn needs_the_demo_provider(&self) -> bool {
-        self.set.is_some() || self.file_server.is_some() || self.key_folder.is_some()
+    /// Whether the gateway fetches it: what there is to see of that, `dev.json` names.
+    pub(crate) fn is_a_fetch(&self) -> bool {
+        self.set.as_ref().is_some_and(|set| set.by == By::Outbox)
+    }
+
+    /// Whether the gateway's own keys, folders or commands are needed.
+    pub(crate) fn needs_the_gateways_folders(&self) -> bool {
+        let is_put_by_the_gateway =
+            self.set.as_ref().is_some_and(|set| set.by != By::Outbox || set.message.is_signed_by("gateway"));
+        self.file_server.is_some() || self.key_folder.is_some() || is_put_by_the_gateway
     }
 
     /// The listener.

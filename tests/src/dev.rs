@@ -127,8 +127,11 @@ pub struct SftpServer {
     pub client_key: PathBuf,
     /// Where files arrive, encrypted.
     pub inbox: PathBuf,
-    /// Where no intake looks.
+    /// Where the provider puts files for the gateway.
     pub outbox: PathBuf,
+    /// Where the gateway keeps what it fetched from there: whole sets come out in `FOLDER/tds/released`.
+    #[serde(default)]
+    pub received: Option<PathBuf>,
     /// Where whole sets of the transaction data feed come out: `FOLDER/tds/released`.
     pub released: PathBuf,
     /// The platform id in the names of its files.

@@ -32,7 +32,7 @@ pub struct Target {
     dev: Dev,
     place: Arc<Place>,
     local: Option<Arc<Local>>,
-    /// Of a local one, the demo provider; made when first asked for.
+    /// The demo provider, where its folders are here; made when first asked for.
     demo: OnceLock<Result<Demo, String>>,
 }
 
@@ -182,10 +182,11 @@ impl Target {
         }
     }
 
-    /// The demo provider of a local one.
+    /// The demo provider.
     fn demo(&self) -> Result<&Demo, Error> {
-        let local = self.local.as_ref().ok_or_else(|| Error::recipe("the target is not local"))?;
-        let demo = self.demo.get_or_init(|| Demo::of(local).map_err(|error| causes(&error)));
+        let demo = self
+            .demo
+            .get_or_init(|| Demo::of(&self.dev, self.local.as_ref()).map_err(|error| causes(&error)));
         demo.as_ref().map_err(|error| Error::Target(format!("the demo provider cannot be used: {error}")))
     }
 
@@ -203,8 +204,15 @@ impl Target {
             ((clock_stands || past) && !has_clock, "needs a clock that stands"),
             (configuration.is_some() && self.local.is_none(), "needs a configuration of its own"),
             (revoked && !has_list, "needs the client CA's revocation list"),
-            (given.needs_the_demo_provider() && self.local.is_none(), "needs the demo provider's folders"),
             (given.is_a_transfer() && transfer::server(&self.dev).is_err(), "needs a demo provider"),
+            (
+                given.needs_the_gateways_folders() && self.local.is_none(),
+                "needs the gateway's keys and folders",
+            ),
+            (
+                given.is_a_fetch() && !transfer::is_fetched_here(&self.dev),
+                "needs the folder of what was fetched",
+            ),
         ];
         Ok(lacking.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what))
     }
@@ -504,14 +512,53 @@ mod tests {
             ("configuration = \"clock-stands\"", Some("needs a clock that stands")),
             ("configuration = \"throttled\"", Some("needs a configuration of its own")),
             ("[given.certificate]\nrevoked = true", Some("needs the client CA's revocation list")),
-            ("[given.set]", Some("needs the demo provider's folders")),
             ("[given.ssh]", Some("needs a demo provider")),
             ("", None),
         ] {
-            let text = format!("rule = \"TLS-9\"\ntitle = \"A case\"\n{what}\n[expect]\nstatus = 200");
-            let case = Case { name: "a/case".into(), text: toml::from_str(&text).unwrap() };
-            assert_eq!(target.lacks(&case).unwrap(), reason, "{what}");
+            assert_eq!(lacks(&target, what), reason, "{what}");
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_a_target_shows_of_its_transfers_is_enough_for_what_it_fetches() {
+        let folder = identity("fetching");
+        std::fs::write(folder.join("audit.log"), "").unwrap();
+        let mut target = Target::remote(&folder.join("dev.json"), None).unwrap();
+        let path = |name: &str| folder.join(name);
+        std::fs::create_dir(path("outbox")).unwrap();
+        let sftp = serde_json::json!({
+            "host": "127.0.0.1", "port": 22, "user": "ird", "host_key": path("host.pub"), "client_key": path("key"),
+            "inbox": path("inbox"), "outbox": path("outbox"), "released": path("tds/released"), "received": path("received"),
+            "platform": "1500131086", "environment": "NZT",
+        });
+        let provider = serde_json::json!({ "id": "a", "common_name": "a", "certificate": "a", "key": "a", "sftp": sftp });
+        target.dev.providers = vec![serde_json::from_value(provider).unwrap()];
+        for (what, reason) in [
+            ("[given.set]", Some("needs the gateway's keys and folders")),
+            ("[given.set]\nby = \"submit\"", Some("needs the gateway's keys and folders")),
+            (
+                "[given.file_server]\n[given.set]\nby = \"outbox\"",
+                Some("needs the gateway's keys and folders"),
+            ),
+            ("[given.key_folder]", Some("needs the gateway's keys and folders")),
+            (
+                "[given.set]\nby = \"outbox\"\nmessage = { signed_by = [\"gateway\"] }",
+                Some("needs the gateway's keys and folders"),
+            ),
+            ("[given.set]\nby = \"outbox\"", None),
+        ] {
+            assert_eq!(lacks(&target, what), reason, "{what}");
+        }
+        std::fs::remove_dir(path("outbox")).unwrap();
+        let reason = Some("needs the folder of what was fetched");
+        assert_eq!(lacks(&target, "[given.set]\nby = \"outbox\""), reason);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn lacks(target: &Target, given: &str) -> Option<&'static str> {
+        let text = format!("rule = \"TLS-9\"\ntitle = \"A case\"\n{given}\n[expect]\nstatus = 200");
+        let case = Case { name: "a/case".into(), text: toml::from_str(&text).unwrap() };
+        target.lacks(&case).unwrap()
     }
 }

@@ -261,7 +261,8 @@ async fn rename_that_was_not_done_is_no_delivery() {
     assert_eq!(fault, DeliveryFault::NotRenamed { name: sealed_name(SET[0]) });
 }
 
-/// OpenSSH's server renames by a second name and the removal of the first; its machine went down in between.
+/// OpenSSH's server renames by a second name and the removal of the first. An earlier attempt's may be in between: without the first name it
+/// removes the second too. If its machine went down there, the next delivery sweeps.
 #[tokio::test(flavor = "multi_thread")]
 async fn file_with_both_names_is_delivered_once() {
     let Some(world) = World::new("").await else { return };
@@ -269,11 +270,35 @@ async fn file_with_both_names_is_delivered_once() {
     let stage = world.ledger.stages.lock().unwrap().get(&0).cloned().unwrap();
     let Stage::Delivered { sealed, .. } = stage else { panic!("{stage:?}") };
     let name = world.sshd.path(&sealed_name(SET[0]));
-    std::fs::hard_link(&name, world.sshd.path(&sealed.temporary)).unwrap();
+    let temporary = world.sshd.path(&sealed.temporary);
+    std::fs::hard_link(&name, &temporary).unwrap();
     world.ledger.stages.lock().unwrap().insert(0, Stage::Sealed(sealed));
     let (outcome, events) = world.attempt().await;
     outcome.unwrap();
-    assert!(events[0].starts_with("Found"), "{events:?}");
+    assert!(events[0].starts_with("Found") && temporary.exists(), "{events:?}");
+    let (outcome, events) = world.attempt().await;
+    outcome.unwrap();
+    assert!(events[0].starts_with("Swept"), "{events:?}");
+    world.expect_delivered();
+}
+
+/// An earlier attempt's rename has made the new name, and not yet removed the old one, when a later attempt asks for the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn rename_that_an_earlier_attempt_is_in_the_middle_of_is_no_clash() {
+    let Some((world, liar)) = lied_to().await else { return };
+    let files = world.sshd.path("");
+    liar.follow(move |request| match request {
+        Packet::Rename(rename) => {
+            let path = |path: &str| files.join(path.rsplit('/').next().unwrap());
+            std::fs::hard_link(path(&rename.oldpath), path(&rename.newpath)).unwrap();
+            Answer::Undone(status(request, StatusCode::Failure, "Failure"))
+        }
+        _ => Answer::Truth,
+    });
+    let (outcome, events) = world.attempt().await;
+    assert_eq!(outcome, Ok(()), "{events:?}");
+    liar.follow(|_| Answer::Truth);
+    world.attempt().await.0.unwrap();
     world.expect_delivered();
 }
 

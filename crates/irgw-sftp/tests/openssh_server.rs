@@ -1,4 +1,4 @@
-//! Our client against OpenSSH's server (SFTP-1 to SFTP-3; E01, E02, E05, E07 to E09, E12, E15).
+//! Our client against OpenSSH's server (SFTP-1 to SFTP-3; E01, E02, E05, E07 to E09, E15).
 
 #![cfg(unix)]
 #![allow(
@@ -341,17 +341,4 @@ async fn full_disk_is_told_e09() {
     let _ = std::process::Command::new("umount").arg(&folder).status();
     assert_eq!(full, Err(Error::NoSpace(Operation::Write)));
     assert!(at.is_ok_and(|file| file.size <= 1 << 20));
-}
-
-#[tokio::test]
-async fn keys_are_exchanged_anew_during_a_transfer_e12() {
-    let Some(sshd) = Sshd::new("RekeyLimit 16M") else { return };
-    let mut remote = sshd.remote().await;
-    let path = sshd.files().file(&name("big"));
-    let content = bytes(200 << 20);
-    let size = content.len() as u64;
-    assert_eq!(remote.upload(&path, Start::Afresh, &mut content.as_slice()).await, Ok(size));
-    let mut got = Vec::with_capacity(content.len());
-    assert_eq!(remote.download(&path, size, &mut got).await, Ok(size));
-    assert!(got == content);
 }

@@ -2,6 +2,9 @@
 #![cfg(all(feature = "pgp", target_os = "linux"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "support/memory.rs"]
+mod memory;
+
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -9,6 +12,7 @@ use irgw_core::UnixTime;
 use irgw_sftp::pgp::{
     Algorithm, Compression, Limits, OwnKey, PartnerCert, Quarantine, Terms, decrypt, encrypt,
 };
+use memory::peak_mib;
 
 const MIB: u64 = 1 << 20;
 const FILE_MIB: u64 = 256;
@@ -50,11 +54,4 @@ fn quarter_of_a_gibibyte_streams_both_ways_in_a_few_mebibytes() {
         speed(decrypted),
         peak_mib() - before
     );
-}
-
-/// The most memory that the process has had, in MiB.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }

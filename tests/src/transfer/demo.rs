@@ -1,4 +1,4 @@
-//! The demo provider and the gateway as a local run knows them: their folders, their keys, the events of the provider's intake.
+//! The demo provider and the gateway as a run knows them that sees their folders: their keys, and both their ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,54 +13,79 @@ use openpgp::crypto::Password;
 use openpgp::packet::Packet;
 use openpgp::parse::Parse;
 
+use super::end::End;
 use super::server;
-use crate::audit::AuditLog;
-use crate::dev::SftpServer;
+use super::set::By;
+use crate::dev::{Dev, SftpServer};
+use crate::key::fill;
 use crate::template::Values;
 use crate::{Error, Local};
 
-/// A local gateway's demo provider.
+/// The demo provider of a gateway whose folders are here.
 #[derive(Debug)]
 pub(crate) struct Demo {
-    pub(super) local: Arc<Local>,
+    local: Option<Arc<Local>>,
     /// The provider's id, and that of another one, which has no file server of its own.
     pub(super) provider: String,
     pub(super) other_provider: String,
     pub(super) server: SftpServer,
     /// The provider's OpenPGP certificate, as a file.
     pub(super) certificate: PathBuf,
-    /// The provider's OpenPGP key, and the gateway's, and somebody else's.
+    /// The provider's OpenPGP key, and the gateway's, and somebody else's. A gateway that somebody else runs shows its certificate
+    /// alone.
     pub(super) key: Cert,
     pub(super) gateway: Cert,
     pub(super) stranger: Cert,
-    events: [AuditLog; 2],
+    /// The provider's end, and the gateway's, where it says where that is.
+    inbox: End,
+    outbox: Option<End>,
     numbers: AtomicU32,
 }
 
 impl Demo {
-    pub(crate) fn of(local: &Arc<Local>) -> Result<Demo, Error> {
-        let dev = local.dev();
+    /// That of a gateway which says this of itself; `local` if it is the runner's own.
+    pub(crate) fn of(dev: &Dev, local: Option<&Arc<Local>>) -> Result<Demo, Error> {
         let server = server(dev)?.clone();
         let [first, second, ..] = dev.providers.as_slice() else {
             return Err(Error::recipe("the target has fewer than two providers"));
         };
         let pgp = first.pgp.clone().ok_or_else(|| Error::recipe("providers[0] has no OpenPGP key"))?;
-        let events = ["tds", "psn"].map(|feed| AuditLog::follow(&state(&server, feed).join("events.jsonl")));
+        let gateway = match (local, &dev.gateway_pgp) {
+            (Some(local), _) => gateway_key(&local.files("keys")?, &local.files("passphrase_file")?)?,
+            (None, Some(gateway)) => read_cert(&gateway.certificate)?,
+            (None, None) => return Err(Error::recipe("the target has no OpenPGP certificate")),
+        };
+        let stranger = CertBuilder::general_purpose(Some("Somebody else")).generate();
+        let states = server.released.ancestors().nth(2).unwrap_or(&server.released);
+        let outbox = server.received.as_deref();
         Ok(Demo {
             provider: first.id.clone(),
             other_provider: second.id.clone(),
             key: read_cert(&pgp.key)?,
             certificate: pgp.certificate,
-            gateway: gateway_key(&local.files("keys")?, &local.files("passphrase_file")?)?,
-            stranger: CertBuilder::general_purpose(Some("Somebody else"))
-                .generate()
-                .map_err(Error::recipe)?
-                .0,
-            events,
+            gateway,
+            stranger: stranger.map_err(Error::recipe)?.0,
+            inbox: End::follow(&server.inbox, states, "gateway", "provider"),
+            outbox: outbox.map(|received| End::follow(&server.outbox, received, "provider", "gateway")),
+            numbers: AtomicU32::new(if local.is_some() { FIRST_LOCAL } else { anywhere_before(FIRST_LOCAL) }),
             server,
-            local: local.clone(),
-            numbers: AtomicU32::new(0),
+            local: local.cloned(),
         })
+    }
+
+    /// The runner's own gateway.
+    pub(super) fn local(&self) -> Result<&Local, Error> {
+        self.local.as_deref().ok_or_else(|| Error::recipe("the target is not local"))
+    }
+
+    /// The end that a set gets to.
+    pub(super) fn end(&self, by: By) -> Result<&End, Error> {
+        match by {
+            By::Inbox | By::Submit => Ok(&self.inbox),
+            By::Outbox => {
+                self.outbox.as_ref().ok_or_else(|| Error::recipe("the target says not what it has received"))
+            }
+        }
     }
 
     /// A number that no other case has.
@@ -74,39 +99,40 @@ impl Demo {
         values.set("code", code);
         values.set("platform", &self.server.platform);
         values.set("stamp", stamp(number));
-        values.set("extract", 2_000_000 + u64::from(number));
-        values.set("batch", 3_000_000 + u64::from(number));
+        let day = |number| stamp(number).chars().take(8).collect::<String>();
+        values.set("day", day(number));
+        values.set("another_day", day(number + 1440));
+        values.set("extract", 2_000_000_000 + u64::from(number));
+        values.set("batch", 3_000_000_000 + u64::from(number));
     }
 
     /// A folder of the case's own.
     pub(super) fn folder(&self, number: u32) -> Result<PathBuf, Error> {
-        let folder = self.local.folder().join("transfers").join(number.to_string());
+        let folder = self.local()?.folder().join("transfers").join(number.to_string());
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
         Ok(folder)
     }
-
-    /// What the intake of a feed tells.
-    pub(super) fn events(&self, feed: &str) -> &AuditLog {
-        let [tds, psn] = &self.events;
-        if feed == "psn" { psn } else { tds }
-    }
-
-    /// What the intake of a feed knows.
-    pub(super) fn state(&self, feed: &str) -> PathBuf {
-        state(&self.server, feed)
-    }
-}
-
-fn state(server: &SftpServer, feed: &str) -> PathBuf {
-    let provider = server.released.ancestors().nth(2).unwrap_or(&server.released);
-    provider.join(feed)
 }
 
 /// 18 digits, a minute after those of the number before: sets of one feed must not overlap, for what lies between a set's first
 /// zip and its control file is of the set.
 fn stamp(number: u32) -> String {
-    let (day, hour, minute) = (1 + number / 1440 % 28, number / 60 % 24, number % 60);
-    format!("202001{day:02}{hour:02}{minute:02}300000")
+    let (minute, hour, day) = (number % 60, number / 60 % 24, 1 + number / 1440 % DAYS);
+    let month = number / (1440 * DAYS);
+    format!("{}{:02}{day:02}{hour:02}{minute:02}300000", 2000 + month / 12, 1 + month % 12)
+}
+
+/// Days of a month: any has so many, and another day after them.
+const DAYS: u32 = 27;
+
+/// The first number of a run with a gateway of its own, which knows no set yet: January 2020.
+const FIRST_LOCAL: u32 = 20 * 12 * DAYS * 1440;
+
+/// A number by chance: a gateway that goes on running knows the sets of the runs before.
+fn anywhere_before(number: u32) -> u32 {
+    let mut bytes = [0; 4];
+    fill(&mut bytes);
+    u32::from_le_bytes(bytes) % number
 }
 
 /// Three letters.
@@ -148,8 +174,10 @@ mod tests {
 
     #[test]
     fn cases_have_their_own_minute_and_their_own_code() {
-        assert_eq!(stamp(0), "202001010000300000");
-        assert_eq!(stamp(1500), "202001020100300000");
+        assert_eq!(stamp(0), "200001010000300000");
+        assert_eq!(stamp(FIRST_LOCAL), "202001010000300000");
+        assert_eq!(stamp(FIRST_LOCAL + 1500), "202001020100300000");
+        assert_eq!(stamp(FIRST_LOCAL - 1), "201912272359300000");
         assert_eq!((code(0), code(27)), ("CAA".to_owned(), "CBB".to_owned()));
     }
 }

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use super::command::{argument, irgw};
 use super::demo::Demo;
 use super::intake::sealed;
-use super::set::{SetRecipe, values_of_set};
-use super::{Upshot, certificate, ledger, message};
+use super::names::values_of_set;
+use super::set::SetRecipe;
+use super::{Upshot, certificate, delivered, ledger};
 use crate::Error;
 use crate::expect::Shows;
 use crate::key::fill;
@@ -70,12 +71,12 @@ impl FileServerRecipe {
         arguments.extend(["--platform", &server.platform, "--host", &server.host, "--port", &port]);
         arguments.extend(["--user", user.as_deref().unwrap_or(&server.user), "--host-key", &host_key]);
         arguments.extend(["--certificate", argument(&path)?, "--inbox", &inbox]);
-        arguments.extend(["--dir", argument(demo.local.folder())?]);
+        arguments.extend(["--dir", argument(demo.local()?.folder())?]);
         let next =
             self.next_host_key.as_deref().map(|next| self::host_key(&server.host_key, next)).transpose()?;
         arguments.extend(next.iter().flat_map(|next| ["--next-host-key", next.as_str()]));
         arguments.extend(options.iter().map(String::as_str));
-        Ok((irgw(&demo.local, &arguments)?.upshot(), made.key))
+        Ok((irgw(demo.local()?, &arguments)?.upshot(), made.key))
     }
 
     /// Submits a set for it, and looks at what lies there in the end.
@@ -111,7 +112,7 @@ impl FileServerRecipe {
         for (name, content) in &files {
             let path = outbox.join(sealed(name));
             let bytes = std::fs::read(&path).map_err(Error::file(&path))?;
-            let (made_of, held) = message::read(&bytes, reader, &demo.gateway)?;
+            let (made_of, held) = delivered::read(&bytes, reader, &demo.gateway)?;
             if held != *content {
                 return Err(Error::Target(format!("{name} was delivered with other content")));
             }

@@ -29,11 +29,11 @@ pub struct KeyFolderRecipe {
 impl KeyFolderRecipe {
     /// Checks a configuration that names the copy.
     pub(super) fn check(&self, demo: &Demo, number: u32, values: &Values) -> Result<Upshot, Error> {
-        let folder = demo.folder(number)?;
+        let (local, folder) = (demo.local()?, demo.folder(number)?);
         let (keys, passphrase) = (folder.join("keys"), folder.join("passphrase"));
         fs::create_dir_all(&keys).map_err(Error::file(&keys))?;
         fs::set_permissions(&keys, Permissions::from_mode(0o700)).map_err(Error::file(&keys))?;
-        let original = demo.local.files("keys")?;
+        let original = local.files("keys")?;
         let keys_mode = mode(self.keys_mode.as_ref(), values)?;
         for entry in fs::read_dir(&original).map_err(Error::file(&original))?.flatten() {
             let to = keys.join(entry.file_name());
@@ -42,7 +42,7 @@ impl KeyFolderRecipe {
             let mode = if is_key { keys_mode } else { 0o600 };
             fs::set_permissions(&to, Permissions::from_mode(mode)).map_err(Error::file(&to))?;
         }
-        let good = demo.local.files("passphrase_file")?;
+        let good = local.files("passphrase_file")?;
         let text = fs::read_to_string(&good).map_err(Error::file(&good))?;
         let text = match &self.passphrase {
             Some(other) => format!("{}\n", values.text(other)?),
@@ -60,8 +60,8 @@ impl KeyFolderRecipe {
             table.insert("passphrase".into(), "correct horse battery staple".into());
         }
         let overlay = Table::from_iter([("files".to_owned(), toml::Value::Table(table))]);
-        let config = demo.local.configure(&format!("transfer-{number}"), overlay)?;
-        Ok(irgw(&demo.local, &["check", "--config", argument(&config)?])?.upshot())
+        let config = local.configure(&format!("transfer-{number}"), overlay)?;
+        Ok(irgw(local, &["check", "--config", argument(&config)?])?.upshot())
     }
 }
 

@@ -37,9 +37,9 @@ pub(super) fn submit(
         let path: PathBuf = folder.join(name);
         std::fs::write(&path, content).map_err(Error::file(&path))?;
     }
-    let (folder, dir) = (argument(&folder)?, argument(demo.local.folder())?);
+    let (folder, dir) = (argument(&folder)?, argument(demo.local()?.folder())?);
     let submit = ["delivery", "submit", "--provider", provider, "--feed", feed, folder, "--dir", dir];
-    let ran = irgw(&demo.local, &submit)?;
+    let ran = irgw(demo.local()?, &submit)?;
     if !ran.is_done() {
         return Ok(Err(ran.upshot()));
     }
@@ -51,8 +51,8 @@ pub(super) fn submit(
 pub(super) fn end(demo: &Demo, delivery: &Submitted, must_succeed: bool) -> Result<Upshot, Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let dir = argument(demo.local.folder())?;
-        let ran = irgw(&demo.local, &["delivery", "show", &delivery.number, "--json", "--dir", dir])?;
+        let dir = argument(demo.local()?.folder())?;
+        let ran = irgw(demo.local()?, &["delivery", "show", &delivery.number, "--json", "--dir", dir])?;
         let shown: Value = serde_json::from_str(&ran.out).map_err(Error::recipe)?;
         let entry = shown.pointer("/deliveries/0").unwrap_or(&Value::Null);
         let (state, fault) = (text(entry, "state"), text(entry, "fault"));

@@ -1,37 +1,34 @@
-//! Makes OpenPGP messages (RFC 9580 §10.3) with one thing wrong, and says what those of the gateway are made of.
+//! Makes OpenPGP messages (RFC 9580 §10.3) with one thing wrong.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::time::SystemTime;
 
 use sequoia_openpgp as openpgp;
 use serde::Deserialize;
 
-use openpgp::crypto::{KeyPair, SessionKey};
+use openpgp::Cert;
+use openpgp::crypto::KeyPair;
 use openpgp::packet::signature::SignatureBuilder;
 use openpgp::packet::{Literal, Packet};
-use openpgp::parse::stream::{
-    DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
-};
-use openpgp::parse::{PacketParser, PacketParserResult, Parse};
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::Serialize;
 use openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message, Recipient, Signer};
 use openpgp::types::{CompressionAlgorithm, DataFormat, HashAlgorithm, SignatureType, SymmetricAlgorithm};
-use openpgp::{Cert, KeyHandle};
 
 use super::demo::Demo;
+use super::end::End;
 use crate::Error;
 use crate::template::Values;
 
-/// How a message differs from a good one: encrypted to the demo provider with AES-256, signed by the gateway over SHA-256, not
-/// compressed.
+/// How a message differs from a good one: encrypted with AES-256 to the end that it goes to, signed by the other one over SHA-256,
+/// not compressed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MessageRecipe {
-    /// `gateway`, `provider`, `stranger`.
-    pub signed_by: Vec<String>,
+    /// `gateway`, `provider`, `stranger`; of the gateway's signature a run elsewhere has not the key.
+    pub signed_by: Option<Vec<String>>,
     /// The same.
-    pub to: String,
+    pub to: Option<String>,
     /// `aes-256`, `aes-128`, `twofish`, `camellia-256`.
     pub cipher: String,
     /// `sha-256`, `sha-512`, `sha-224`.
@@ -45,8 +42,8 @@ pub struct MessageRecipe {
 impl Default for MessageRecipe {
     fn default() -> MessageRecipe {
         MessageRecipe {
-            signed_by: vec!["gateway".into()],
-            to: "provider".into(),
+            signed_by: None,
+            to: None,
             cipher: "aes-256".into(),
             hash: "sha-256".into(),
             compression: "none".into(),
@@ -56,16 +53,29 @@ impl Default for MessageRecipe {
 }
 
 impl MessageRecipe {
-    /// The message that holds `data`.
-    pub(super) fn message(&self, demo: &Demo, data: &[u8], values: &Values) -> Result<Vec<u8>, Error> {
+    /// Whether the case has this one sign it.
+    pub(crate) fn is_signed_by(&self, name: &str) -> bool {
+        self.signed_by.as_ref().is_some_and(|names| names.iter().any(|signer| signer == name))
+    }
+
+    /// The message that holds `data`, for an end.
+    pub(super) fn message(
+        &self,
+        demo: &Demo,
+        end: &End,
+        data: &[u8],
+        values: &Values,
+    ) -> Result<Vec<u8>, Error> {
         let text = |template: &str| values.text(template);
         let flaw = self.flaw.as_deref().map(text).transpose()?.unwrap_or_default();
         let cipher = named(CIPHERS, &text(&self.cipher)?)?;
         let hash = named(HASHES, &text(&self.hash)?)?;
         let compression = named(COMPRESSIONS, &text(&self.compression)?)?;
-        let by =
-            self.signed_by.iter().map(|by| party(demo, &text(by)?)).collect::<Result<Vec<_>, Error>>()?;
-        let to = party(demo, &text(&self.to)?)?;
+        let by = match &self.signed_by {
+            Some(names) => names.iter().map(|by| party(demo, &text(by)?)).collect::<Result<_, Error>>()?,
+            None => vec![party(demo, end.sender)?],
+        };
+        let to = party(demo, &self.to.as_deref().map_or(Ok(end.reader.to_owned()), text)?)?;
         let sign = |data: &[u8]| signed(&by, &flaw, hash, &demo.stranger, data).map_err(Error::recipe);
         let inside = match flaw.as_str() {
             "bomb" => packed(CompressionAlgorithm::Zip, &sign(&vec![b' '; 32 << 20])?),
@@ -175,90 +185,7 @@ fn signing_key(cert: &Cert) -> openpgp::Result<KeyPair> {
     key.key().clone().into_keypair()
 }
 
-/// What a message is made of, such as `AES-256, SEIPD 1, compressed by None, signed over SHA256 by FINGERPRINT`, and what it
-/// holds.
-pub(super) fn read(message: &[u8], reader: &Cert, signer: &Cert) -> Result<(String, Vec<u8>), Error> {
-    let helper = Reader { reader, signer, seen: String::new() };
-    let decryptor =
-        DecryptorBuilder::from_bytes(message).and_then(|builder| builder.with_policy(POLICY, None, helper));
-    let mut decryptor = decryptor.map_err(Error::recipe)?;
-    let mut data = Vec::new();
-    decryptor.read_to_end(&mut data).map_err(Error::recipe)?;
-    let container = container(message).map_err(Error::recipe)?;
-    Ok((format!("{container}{}", decryptor.into_helper().seen), data))
-}
-
-/// The version of the integrity-protected container.
-fn container(message: &[u8]) -> openpgp::Result<String> {
-    let mut parser = PacketParser::from_bytes(message)?;
-    while let PacketParserResult::Some(packets) = parser {
-        if let Packet::SEIP(container) = &packets.packet {
-            return Ok(format!("SEIPD {}", container.version()));
-        }
-        parser = packets.next()?.1;
-    }
-    Ok("no integrity protection".into())
-}
-
-struct Reader<'a> {
-    reader: &'a Cert,
-    signer: &'a Cert,
-    seen: String,
-}
-
-impl VerificationHelper for Reader<'_> {
-    fn get_certs(&mut self, _: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
-        Ok(vec![self.signer.clone()])
-    }
-
-    fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
-        for layer in structure {
-            match layer {
-                MessageLayer::Compression { algo } => {
-                    self.seen.push_str(&format!(", compressed with {algo:?}"))
-                }
-                MessageLayer::Encryption { sym_algo, .. } => {
-                    self.seen.push_str(&format!(", encrypted with {sym_algo:?}"))
-                }
-                MessageLayer::SignatureGroup { results } => {
-                    for result in results {
-                        let good = result.map_err(|error| openpgp::Error::BadSignature(error.to_string()))?;
-                        let recipients = good.sig.intended_recipients().count();
-                        self.seen.push_str(&format!(
-                            ", signed over {:?} by {} for {recipients}",
-                            good.sig.hash_algo(),
-                            good.ka.cert().fingerprint()
-                        ));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl DecryptionHelper for Reader<'_> {
-    fn decrypt(
-        &mut self,
-        pkesks: &[openpgp::packet::PKESK],
-        _: &[openpgp::packet::SKESK],
-        algorithm: Option<SymmetricAlgorithm>,
-        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
-    ) -> openpgp::Result<Option<Cert>> {
-        for key in self.reader.keys().secret() {
-            let Ok(mut pair) = key.key().clone().into_keypair() else { continue };
-            for pkesk in pkesks {
-                let opened = pkesk.decrypt(&mut pair, algorithm);
-                if opened.is_some_and(|(algorithm, session_key)| decrypt(algorithm, &session_key)) {
-                    return Ok(None);
-                }
-            }
-        }
-        Err(openpgp::Error::InvalidOperation("the message is encrypted to somebody else".into()).into())
-    }
-}
-
-const POLICY: &StandardPolicy<'_> = &StandardPolicy::new();
+pub(super) const POLICY: &StandardPolicy<'_> = &StandardPolicy::new();
 
 const CIPHERS: &[(&str, SymmetricAlgorithm)] = &[
     ("aes-256", SymmetricAlgorithm::AES256),

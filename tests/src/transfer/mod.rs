@@ -1,7 +1,7 @@
 //! File transfer: sets for the demo provider, connections to its file server, enrolments and key folders, and what came of them.
 //!
 //! ```toml
-//! [given.set]          # a small set, put into the demo provider's inbox or submitted to the gateway
+//! [given.set]          # a small set: put into the demo provider's inbox, submitted to the gateway, or fetched by it
 //! [given.file_server]  # an enrolment of a file server; with a set, where that is delivered
 //! [given.ssh]          # a connection to the demo provider's file server
 //! [given.key_folder]   # a copy of the gateway's key folder, and `irgw check`
@@ -13,14 +13,19 @@
 mod archive;
 mod certificate;
 mod command;
+mod delivered;
 mod demo;
+mod end;
 mod file_server;
 mod intake;
 mod key_folder;
 mod ledger;
 mod message;
+mod names;
 mod set;
+mod sftp_step;
 mod ssh;
+mod ssh_algorithm;
 
 use crate::case::Case;
 use crate::dev::{Dev, SftpServer};
@@ -82,7 +87,12 @@ pub(crate) fn server(dev: &Dev) -> Result<&SftpServer, Error> {
     server.ok_or_else(|| Error::recipe("providers[0] has no file server"))
 }
 
-/// Does what needs the folders of the gateway and of the demo provider.
+/// Whether the gateway says where it keeps what it fetches from the demo provider, and the provider's outbox is here.
+pub(crate) fn is_fetched_here(dev: &Dev) -> bool {
+    server(dev).is_ok_and(|server| server.received.is_some() && server.outbox.is_dir())
+}
+
+/// Does what needs folders of the gateway or of the demo provider.
 pub(crate) fn transfer(demo: &Demo, case: &Case, values: &mut Values) -> Result<Outcome, Error> {
     let given = &case.text.given;
     let number = demo.number();
@@ -92,15 +102,21 @@ pub(crate) fn transfer(demo: &Demo, case: &Case, values: &mut Values) -> Result<
     let upshot = match (&set, &given.file_server, &given.key_folder) {
         (Some(set), None, None) => set.transfer(demo, number, values)?,
         (None, Some(server), None) => server.enrol(demo, number, values)?.0,
-        (Some(set), Some(server), None) => match server.enrol(demo, number, values)? {
-            (refused @ Upshot { shows: Shows::Refused, .. }, _) => refused,
-            (_, reader) => {
-                let accepted = case.text.expect.shows() == Some(Shows::Accepted);
-                server.deliver(demo, number, set, &reader, accepted, values)?
+        (Some(set), Some(server), None) if set.by != By::Outbox => {
+            match server.enrol(demo, number, values)? {
+                (refused @ Upshot { shows: Shows::Refused, .. }, _) => refused,
+                (_, reader) => {
+                    let accepted = case.text.expect.shows() == Some(Shows::Accepted);
+                    server.deliver(demo, number, set, &reader, accepted, values)?
+                }
             }
-        },
+        }
         (None, None, Some(folder)) => folder.check(demo, number, values)?,
-        _ => return Err(Error::recipe("a case has a set, a file server or both, or else a key folder")),
+        _ => {
+            return Err(Error::recipe(
+                "a case has a set, a file server or both, or else a key folder; who fetches is not enrolled anew",
+            ));
+        }
     };
     judge(case, upshot, values)
 }

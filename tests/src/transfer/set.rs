@@ -1,10 +1,11 @@
-//! A small set of the feeds: its names, its members, its control file (FILE-1 to FILE-3), and one thing that is wrong with it.
+//! A small set of the feeds: its members, its control file (FILE-1 to FILE-3), one thing that is wrong with it, and the way it goes.
 
 use serde::Deserialize;
 
 use super::archive::ZipRecipe;
 use super::demo::Demo;
 use super::message::MessageRecipe;
+use super::names::{Names, values_of_set};
 use super::{Upshot, intake, ledger};
 use crate::Error;
 use crate::expect::Shows;
@@ -27,11 +28,11 @@ pub struct SetRecipe {
     pub control: Vec<(String, String)>,
     /// How the first zip differs from what the control file lists.
     pub zip: ZipRecipe,
-    /// How the first file that is put into the inbox differs from a good message.
+    /// How the first file that is put into the inbox or the outbox differs from a good message.
     pub message: MessageRecipe,
     /// Which files there are, in their order: `zip_0`, `control`. By default all zips, then the control file.
     pub files: Vec<String>,
-    /// How it gets to the provider.
+    /// How it gets to who is to read it.
     pub by: By,
     /// It comes once more.
     pub again: Option<Again>,
@@ -54,7 +55,7 @@ impl Default for SetRecipe {
     }
 }
 
-/// How a set gets to the provider.
+/// How a set gets to who is to read it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
@@ -63,6 +64,8 @@ pub enum By {
     Inbox,
     /// `irgw delivery submit`; the gateway delivers it.
     Submit,
+    /// The other way: its files are put into the provider's outbox, encrypted and signed here; the gateway fetches them.
+    Outbox,
 }
 
 /// What comes once more.
@@ -76,9 +79,10 @@ pub enum Again {
 }
 
 impl SetRecipe {
-    /// With its feed's name filled in.
+    /// With its feed's name and the files' filled in.
     pub(super) fn filled_in(&self, values: &Values) -> Result<SetRecipe, Error> {
-        Ok(SetRecipe { feed: values.text(&self.feed)?, ..self.clone() })
+        let files = self.files.iter().map(|file| values.text(file)).collect::<Result<_, Error>>()?;
+        Ok(SetRecipe { feed: values.text(&self.feed)?, files, ..self.clone() })
     }
 }
 
@@ -111,10 +115,10 @@ impl SetRecipe {
         files: &[File],
         values: &Values,
     ) -> Result<Upshot, Error> {
-        let since = demo.events(&self.feed).now();
-        let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        let end = demo.end(self.by)?;
+        let since = end.events(&self.feed).now();
         match self.by {
-            By::Inbox => intake::put(demo, &self.message, files, values)?,
+            By::Inbox | By::Outbox => intake::put(demo, end, &self.message, files, values)?,
             By::Submit => match ledger::submit(demo, number, &demo.provider, &self.feed, files)? {
                 Ok(delivery) => {
                     let upshot = ledger::end(demo, &delivery, true)?;
@@ -125,7 +129,7 @@ impl SetRecipe {
                 Err(refused) => return Ok(refused),
             },
         }
-        intake::upshot(demo, &self.feed, since, &set.set(), &names)
+        intake::upshot(end, &self.feed, since, &set.set(), files)
     }
 
     /// The files in their order.
@@ -187,71 +191,6 @@ impl SetRecipe {
         let totals = counts("Total", all_records, all_periods);
         format!("<?xml version=\"1.0\"?>\n<FileTransfers {totals}>\n{zips}</FileTransfers>")
     }
-}
-
-/// The names of a set.
-pub(super) struct Names {
-    /// Each zip, with its members.
-    zips: Vec<(String, Vec<String>)>,
-    control: String,
-}
-
-impl Names {
-    /// What the set is called.
-    fn set(&self) -> String {
-        self.control.trim_end_matches("_CONTROL.xml").to_owned()
-    }
-}
-
-/// Makes the names of a set, and names them to the case's texts.
-pub(super) fn values_of_set(recipe: &SetRecipe, values: &mut Values) -> Result<Names, Error> {
-    let is_psn = recipe.feed == "psn";
-    let name = |template: &str| {
-        let mut name = values.text(template)?;
-        for (from, to) in &recipe.names {
-            name = name.replace(&values.text(from)?, &values.text(to)?);
-        }
-        Ok::<_, Error>(name)
-    };
-    let mut zips = Vec::new();
-    for number in 0..recipe.zips {
-        let (zip, members) = match is_psn {
-            true => (
-                "PSN_DAILY_PROVIDER_${platform}_${extract}_${batch}_${stamp}_${code}.zip".to_owned(),
-                vec![
-                    "PSN_DAILY_AGENT_IRD_132000000_${extract}_${batch}_${stamp}_${code}.xml".to_owned(),
-                    "PSN_DAILY_CUSTOMER_${extract}_${batch}_${stamp}_${code}.xml".to_owned(),
-                ],
-            ),
-            false => (
-                format!("DAILY_PROVIDER_${{platform}}_{number}_${{stamp+{number}}}_${{code}}.zip"),
-                vec![
-                    format!("DAILY_AGENT_IRD_13200000{number}_0_${{stamp}}_${{code}}.xml"),
-                    format!("DAILY_CUSTOMER_{number}_${{stamp}}_${{code}}.xml"),
-                ],
-            ),
-        };
-        let members =
-            if number == 0 && !recipe.members.is_empty() { recipe.members.clone() } else { members };
-        let members = members.iter().map(|member| name(member)).collect::<Result<Vec<_>, _>>()?;
-        zips.push((name(&zip)?, members));
-    }
-    let control = match is_psn {
-        true => {
-            "PSN_DAILY_PROVIDER_${platform}_${extract}_${batch}_${stamp+9}_${code}_CONTROL.xml".to_owned()
-        }
-        false => format!("DAILY_PROVIDER_${{platform}}_{}_${{stamp+9}}_${{code}}_CONTROL.xml", recipe.zips),
-    };
-    let control = name(&control)?;
-    let names = Names { zips, control };
-    for (number, (zip, members)) in names.zips.iter().enumerate() {
-        values.set(&format!("zip_{number}"), zip);
-        let first = members.iter().enumerate().filter(|_| number == 0);
-        first.for_each(|(number, member)| values.set(&format!("member_{number}"), member));
-    }
-    values.set("control", &names.control);
-    values.set("set", names.set());
-    Ok(names)
 }
 
 /// The files of a set with one record more in them.

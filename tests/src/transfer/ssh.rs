@@ -1,7 +1,6 @@
 //! A connection to the demo provider's file server: algorithms, a user, a key, a channel, operations (SFTP-1 to SFTP-3).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,11 +9,11 @@ use russh::client::{Config, Handle, Handler, Msg, Session};
 use russh::keys::{Algorithm, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelMsg, Names, Preferred, cipher, compression, kex, mac};
 use russh_sftp::client::RawSftpSession;
-use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use serde::Deserialize;
 
 use super::Upshot;
+use super::sftp_step::{Step, take};
+use super::ssh_algorithm::{CIPHERS, KEXES, MACS, one};
 use crate::Error;
 use crate::dev::SftpServer;
 use crate::template::Values;
@@ -205,58 +204,6 @@ async fn open(session: &Handle<Host>, what: &str) -> Reached<Option<Channel<Msg>
     }
 }
 
-/// Why a step was not taken.
-enum Step {
-    Unknown,
-    Refused(SftpError),
-}
-
-impl From<SftpError> for Step {
-    fn from(error: SftpError) -> Step {
-        Step::Refused(error)
-    }
-}
-
-async fn take(sftp: &RawSftpSession, words: &[&str]) -> Result<String, Step> {
-    match words {
-        ["write", path, content] => {
-            let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
-            let handle = sftp.open(*path, flags, FileAttributes::empty()).await?.handle;
-            let written = sftp.write(handle.as_str(), 0, content.as_bytes().to_vec()).await;
-            sftp.close(handle).await?;
-            written?;
-            Ok("written".into())
-        }
-        ["read", path] => {
-            let handle = sftp.open(*path, OpenFlags::READ, FileAttributes::empty()).await?.handle;
-            let data = sftp.read(handle.as_str(), 0, 4096).await?.data;
-            sftp.close(handle).await?;
-            Ok(format!("read {:?}", String::from_utf8_lossy(&data)))
-        }
-        ["rename", from, to] => sftp.rename(*from, *to).await.map(|_| "renamed".into()).map_err(Step::from),
-        ["remove", path] => sftp.remove(*path).await.map(|_| "removed".into()).map_err(Step::from),
-        ["make-folder", path] => {
-            sftp.mkdir(*path, FileAttributes::empty()).await.map(|_| "made".into()).map_err(Step::from)
-        }
-        ["link", path, to] => sftp.symlink(*path, *to).await.map(|_| "linked".into()).map_err(Step::from),
-        ["list", path] => {
-            let handle = sftp.opendir(*path).await?.handle;
-            let mut names = Vec::new();
-            loop {
-                match sftp.readdir(handle.as_str()).await {
-                    Ok(listed) => names.extend(listed.files.into_iter().map(|file| file.filename)),
-                    Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => break,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            sftp.close(handle).await?;
-            names.sort();
-            Ok(format!("listed {}", names.join(" ")))
-        }
-        _ => Err(Step::Unknown),
-    }
-}
-
 fn ended(at: &str, error: russh::Error) -> Upshot {
     let why = match error {
         russh::Error::NoCommonAlgo { kind, .. } => format!("no common {kind:?}"),
@@ -301,55 +248,5 @@ impl Handler for Host {
         )
     }
 }
-
-/// The algorithm of this name, or the usual one.
-fn one<T: Copy + AsRef<str>>(
-    name: Option<&String>,
-    known: &[T],
-    usual: T,
-    values: &Values,
-) -> Result<T, Error> {
-    let Some(name) = name else { return Ok(usual) };
-    let name = values.text(name)?;
-    let known: HashMap<&str, T> = known.iter().map(|known| (known.as_ref(), *known)).collect();
-    let found = known.get(name.as_str()).copied();
-    found.ok_or_else(|| Error::recipe(format_args!("no algorithm of SSH is called {name:?} here")))
-}
-
-const KEXES: &[kex::Name] = &[
-    kex::CURVE25519,
-    kex::CURVE25519_PRE_RFC_8731,
-    kex::ECDH_SHA2_NISTP256,
-    kex::ECDH_SHA2_NISTP384,
-    kex::ECDH_SHA2_NISTP521,
-    kex::DH_G1_SHA1,
-    kex::DH_G14_SHA1,
-    kex::DH_G14_SHA256,
-    kex::DH_G16_SHA512,
-    kex::DH_GEX_SHA1,
-    kex::DH_GEX_SHA256,
-    kex::NONE,
-];
-
-const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_256_GCM,
-    cipher::AES_128_GCM,
-    cipher::AES_256_CTR,
-    cipher::AES_128_CTR,
-    cipher::AES_256_CBC,
-    cipher::AES_128_CBC,
-    cipher::CHACHA20_POLY1305,
-    cipher::NONE,
-];
-
-const MACS: &[mac::Name] = &[
-    mac::HMAC_SHA512_ETM,
-    mac::HMAC_SHA256_ETM,
-    mac::HMAC_SHA512,
-    mac::HMAC_SHA256,
-    mac::HMAC_SHA1,
-    mac::HMAC_SHA1_ETM,
-    mac::NONE,
-];
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -13,11 +13,14 @@ mod curl;
 mod deliveries;
 mod enrolment;
 mod environments;
+mod fetching;
 mod files;
 mod floods;
 mod forwarding;
 mod grants;
 mod kills;
+mod obstacles;
+mod opener;
 mod openssl;
 mod operator;
 mod peers;
@@ -25,11 +28,13 @@ mod pooling;
 mod postgres;
 mod races;
 mod refresh;
+mod sending;
 mod sets;
 mod shell;
 mod sshd;
 mod sslyze;
 mod stalling;
+mod submissions;
 mod tools;
 
 use std::process::ExitCode;
@@ -97,11 +102,13 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         curl::trials,
         deliveries::trials,
         enrolment::trials,
+        fetching::trials,
         files::trials,
         floods::trials,
         forwarding::trials,
         grants::trials,
         kills::trials,
+        obstacles::trials,
         openssl::trials,
         operator::trials,
         peers::trials,
@@ -111,6 +118,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         shell::trials,
         sslyze::trials,
         stalling::trials,
+        submissions::trials,
     ] {
         trials.extend(more(environments));
     }

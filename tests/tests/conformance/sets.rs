@@ -9,6 +9,7 @@ use crate::Result;
 
 /// A set that lies in a folder of its own.
 pub(crate) struct Set {
+    pub(crate) feed: Feed,
     pub(crate) folder: PathBuf,
     /// The names of its zips.
     pub(crate) zips: Vec<String>,
@@ -54,7 +55,7 @@ impl Set {
         let control = built.control_name.to_string();
         fs::write(folder.join(&control), built.control.to_xml())?;
         let zips = built.zips.into_iter().map(|(name, _)| name.to_string()).collect();
-        Ok(Set { folder, zips, control })
+        Ok(Set { feed, folder, zips, control })
     }
 
     /// The names of all its files.

@@ -10,6 +10,9 @@ pub(super) struct Ports {
     pub(super) operator: u16,
 }
 
+/// Where what is fetched from providers goes, in the development directory.
+pub(super) const RECEIVED: &str = "received";
+
 /// The configuration's text.
 pub(super) fn text(environment: Environment, ports: Ports, sample: &str) -> String {
     let Ports { cloud, desktop, operator } = ports;
@@ -45,7 +48,7 @@ vault = "vault.key"
 keys = "keys"
 passphrase_file = "keys.passphrase"
 spool = "spool"
-received = "received"
+received = "{RECEIVED}"
 fetch_seconds = 1
 lease_seconds = 5
 retry_seconds = 1

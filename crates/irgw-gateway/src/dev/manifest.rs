@@ -57,6 +57,8 @@ pub struct SftpServer {
     pub inbox: PathBuf,
     /// Where the provider puts files for the gateway.
     pub outbox: PathBuf,
+    /// Where the gateway keeps what it fetched from there: whole sets come out in `FOLDER/FEED/released`.
+    pub received: PathBuf,
     /// Where whole sets of the transaction data feed come out.
     pub released: PathBuf,
     /// The platform id in the names of its files.

@@ -11,9 +11,11 @@ use irgw_sftp::pgp::{Algorithm, Compression, OwnKey, PartnerCert, Protection, Te
 use irgw_sftp::ssh::{Curve, HostPin, HostPins, PrivateKey};
 use irgw_store::Store;
 
+use super::configuration::RECEIVED;
 use super::manifest::{GatewayPgp, GatewaySsh, PgpKey, SftpServer};
 use super::provider::{DemoProvider, INBOX, OUTBOX};
 use super::{DevError, Layout, files, own_keys};
+use crate::transfer::folder_name;
 
 /// The demo provider's user for the gateway.
 const USER: &str = "inland-revenue";
@@ -94,6 +96,7 @@ pub(super) fn make_or_keep(
         key,
         signer,
     };
+    let id = provider.parse().map_err(failed)?;
     Ok(Transfer {
         sftp: SftpServer {
             host: "127.0.0.1".to_owned(),
@@ -103,6 +106,7 @@ pub(super) fn make_or_keep(
             client_key,
             inbox: demo.inbox(),
             outbox: demo.files().join(OUTBOX),
+            received: layout.dir.join(RECEIVED).join(folder_name(&id, demo.environment)),
             released: demo.released(Feed::TransactionData),
             platform: PLATFORM.to_owned(),
             environment: ENVIRONMENT.to_owned(),
@@ -111,7 +115,7 @@ pub(super) fn make_or_keep(
         gateway_ssh: GatewaySsh { public_key: own.public.ssh },
         gateway_pgp: GatewayPgp { certificate: own.public.pgp },
         provider: demo,
-        id: provider.parse().map_err(failed)?,
+        id,
         pin: line.parse().map_err(failed)?,
         certificate,
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use irgw_core::{Clock, ProviderId};
 use irgw_sftp::delivery::{Partner, fetch};
-use irgw_sftp::fileset::{Expectation, Feed};
+use irgw_sftp::fileset::{EnvironmentCode, Expectation, Feed};
 use irgw_sftp::intake::{Event, Folders, Intake, Limits, Originals, Pass, Settings};
 use irgw_sftp::ssh::sftp::RemoteFile;
 use irgw_store::Store;
@@ -20,14 +20,14 @@ use crate::audit::AuditLog;
 use crate::kept::Alarm;
 use crate::life::Phase;
 use crate::metrics::Metrics;
-use crate::private_files;
+use crate::private_files::{self, LockError};
 
 /// What fetches files, in this process.
 pub(crate) struct Fetcher {
     pub(crate) store: Arc<Store>,
     pub(crate) keys: watch::Receiver<Arc<TransferKeys>>,
     pub(crate) every: Duration,
-    /// The folder of what was received: `PROVIDER-ENVIRONMENT/inbox`, and beside it a state folder for each feed.
+    /// The folder of what was received: `PROVIDER.ENVIRONMENT/inbox`, and beside it a state folder for each feed.
     pub(crate) received: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
@@ -77,9 +77,15 @@ impl Fetcher {
 
     /// Fetches from one provider, and takes in what has come.
     async fn visit(self: &Arc<Fetcher>, partner: Arc<Partner>, left: &mut Left) -> Result<(), String> {
-        let folder = self.received.join(folder_name(&partner));
+        let folder = self.received.join(folder_name(&partner.provider, partner.environment));
         let inbox = folder.join("inbox");
         private_files::make_directory(&inbox).map_err(|error| format!("{}: {error}", inbox.display()))?;
+        // Gateways that share the folder take turns: two would write to the same file, and each intake wants its folders alone.
+        let _turn = match private_files::lock(&folder.join("fetching")) {
+            Ok(turn) => turn,
+            Err(LockError::Held(_)) => return Ok(()),
+            Err(LockError::File(error)) => return Err(format!("{}: {error}", folder.display())),
+        };
         let keys = self.keys.borrow().clone();
         let known = |name: &str, file: &RemoteFile| {
             left.get(&(partner.provider.clone(), name.to_owned())) != Some(file)
@@ -154,15 +160,14 @@ impl Fetcher {
 }
 
 /// One path component for a provider in a file environment: its id may hold anything.
-fn folder_name(partner: &Partner) -> String {
+pub(crate) fn folder_name(provider: &ProviderId, environment: EnvironmentCode) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let id: String = partner
-        .provider
+    let id: String = provider
         .as_str()
         .bytes()
         .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") })
         .collect();
-    format!("{id}.{}", partner.environment)
+    format!("{id}.{environment}")
 }
 
 /// The most bytes that a fetched file may have: a zip of the feeds has less than 4 GiB.

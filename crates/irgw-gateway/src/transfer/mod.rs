@@ -17,7 +17,7 @@ mod trouble;
 
 pub use dispatcher::DeliveryConfig;
 pub(crate) use dispatcher::Dispatcher;
-pub(crate) use fetcher::Fetcher;
+pub(crate) use fetcher::{Fetcher, folder_name};
 pub use passphrase::PassphraseSource;
 pub(crate) use passphrase::one_line_of;
 pub use retry::Pauses;

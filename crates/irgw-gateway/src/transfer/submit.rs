@@ -12,6 +12,7 @@ use irgw_store::{NewDelivery, NewParcel, Store, Submitted};
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::spool;
 use crate::hex::hex;
 
 /// Puts the set in `folder` into the ledger. Its files are linked into the spool, so that nothing is lost when `folder` is
@@ -121,15 +122,20 @@ impl Set {
 struct Spooled {
     path: PathBuf,
     is_kept: bool,
+    _submitting: File,
 }
 
 impl Spooled {
     fn make(spool: &Path) -> Result<Spooled, SubmitError> {
         let mut bytes = [0; 8];
         SystemRandom::new().fill(&mut bytes).map_err(|_| SubmitError::Random)?;
-        let path = fs::canonicalize(spool).map_err(unreadable(spool))?.join(hex(&bytes));
+        let spool = fs::canonicalize(spool).map_err(unreadable(spool))?;
+        let submitting = spool::submitting(&spool).map_err(unreadable(&spool))?;
+        let path = spool.join(hex(&bytes));
         fs::create_dir(&path).map_err(unreadable(&path))?;
-        Ok(Spooled { path, is_kept: false })
+        let spooled = Spooled { path, is_kept: false, _submitting: submitting };
+        spool::mark(&spooled.path).map_err(unreadable(&spooled.path))?;
+        Ok(spooled)
     }
 
     /// A second name for a file of the set's: the first one may go.
@@ -155,8 +161,10 @@ impl Spooled {
         Ok(())
     }
 
+    /// The ledger knows it.
     fn keep(mut self) {
         self.is_kept = true;
+        spool::unmark(&self.path);
     }
 }
 

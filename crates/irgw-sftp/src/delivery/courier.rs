@@ -11,7 +11,7 @@ use super::connect::{Dialer, connect};
 use super::seal::{Seal, Sealing};
 use super::{Delivery, DeliveryFault, Event, Ledger, Parcel, Partner, Sealed, Stage, Turn, Watch};
 use crate::fileset::{self, SetId};
-use crate::pgp::OwnKey;
+use crate::pgp::{EncryptError, OwnKey};
 use crate::ssh::Pinned;
 use crate::ssh::sftp::{self, FileName, ListLimits, Remote, RemotePath, Start};
 use crate::{SUFFIX, sealed_name};
@@ -31,12 +31,15 @@ use crate::{SUFFIX, sealed_name};
 /// | sealed | gone | there, of the sealed size | it is ours: delivered |
 /// | sealed | gone | free | it was ours, and the provider has taken it: delivered |
 /// | sealed | gone | there, of another size | it is not ours: an operator decides |
-/// | sealed | there, whole | there, of the sealed size | it is ours: a rename that was cut in its middle left both |
+/// | sealed | there, whole | there, of the sealed size | it is ours: a rename that is in its middle, or was cut there |
 /// | sealed | there, not whole | taken | it is not ours: an operator decides |
 /// | sealed | there | there, of another size | it is not ours: an operator decides |
 ///
 /// What a server answers to a rename does not decide: an earlier attempt's request may come to it late, and some say what is not
 /// so. What is there afterwards does.
+///
+/// What has both names keeps them: an earlier attempt's rename may be under way, and OpenSSH's server takes the new name away again when
+/// it finds the old one gone. A temporary name that stays is swept by the next delivery.
 ///
 /// An upload that was cut is begun anew: encryption makes other bytes each time, and no copy of them is kept. The temporary name
 /// has the turn's number in it, so that two processes, of which one does not know yet that its turn is over, never write
@@ -229,13 +232,7 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
                 let renamed = Places { temporary: was, r#final: places.r#final.clone() };
                 self.rename(remote, &renamed, sealed).await.map(|()| Found::Named)
             }
-            (Some(size), Some(named)) if size == sealed.bytes && named == size => {
-                match remote.remove(&was).await {
-                    // It may have gone in between: an earlier attempt's rename ends.
-                    Ok(()) | Err(sftp::Error::NoSuchFile(_)) => Ok(Found::Named),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            (Some(size), Some(named)) if size == sealed.bytes && named == size => Ok(Found::Named),
             (Some(_), None) => {
                 remote.remove(&was).await?;
                 Ok(Found::Nothing)
@@ -253,6 +250,9 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
         parcel: &Parcel,
         places: &Places,
     ) -> Result<Sealed, DeliveryFault> {
+        let now = self.courier.clock.now();
+        // Before there is a file, which would stay empty.
+        self.partner.certificate.encryption_key(now).map_err(EncryptError::Recipient)?;
         if size(remote, &places.r#final).await?.is_some() {
             return Err(taken(&places.r#final));
         }
@@ -261,7 +261,7 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
             recipient: self.partner.certificate.clone(),
             signer: self.courier.signer.clone(),
             compression: self.partner.compression,
-            now: self.courier.clock.now(),
+            now,
         };
         let (courier, delivery, of) = (self.courier.clone(), self.turn.delivery, parcel.name.clone());
         let progress = move |bytes| courier.watch.on(delivery, &Event::Progress(&of, bytes));
@@ -296,15 +296,13 @@ impl<L: Ledger + 'static, W: Watch> Run<L, W> {
             Err(error @ sftp::Error::NoSuchFile(_)) => Some(error.into()),
             Err(error) => return Err(error.into()),
         };
-        let is_gone = size(remote, &places.temporary).await?.is_none();
         match fault {
             // The provider may have taken it by now: what has the name, if anything, says nothing.
-            None if is_gone => Ok(()),
+            None if size(remote, &places.temporary).await?.is_none() => Ok(()),
             None => Err(DeliveryFault::NotRenamed { name: places.r#final.name().as_str().to_owned() }),
-            Some(fault) => {
-                let is_ours = is_gone && size(remote, &places.r#final).await? == Some(sealed.bytes);
-                if is_ours { Ok(()) } else { Err(fault) }
-            }
+            // An earlier attempt's rename, perhaps in its middle.
+            Some(_) if size(remote, &places.r#final).await? == Some(sealed.bytes) => Ok(()),
+            Some(fault) => Err(fault),
         }
     }
 
