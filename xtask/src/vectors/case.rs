@@ -13,6 +13,11 @@ pub(super) struct Case {
     pub(super) judge: Box<dyn FnOnce() -> Verdict + Send>,
 }
 
+/// Whether a text of somebody's may be part of a case's id, which is printed.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// What the vectors say about a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
@@ -56,7 +61,7 @@ impl Case {
     pub(super) fn run(self, patience: Duration) -> Judged {
         let Case { id, expected, judge } = self;
         let (send, receive) = sync_channel(1);
-        let thread = thread::Builder::new().name(id.clone()).spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let judged = panic::catch_unwind(panic::AssertUnwindSafe(judge));
             // Nobody waits any more for a case that hung.
             let _ = send.send(judged);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::case::{Case, Expected, Judged, Outcome, Verdict};
+use super::case::{Case, Expected, Judged, Outcome, Verdict, is_name};
 use super::path::Adapted;
 use super::{Purpose, source};
 use crate::Error;
@@ -70,6 +70,9 @@ pub(super) fn read(path: &Path, purpose: Purpose) -> Result<Vec<Case>, Error> {
     let unusable = |why: String| Error::Input(format!("cannot use {}: {why}", path.display()));
     if suite.version != 1 {
         return Err(unusable(format!("it is in version {} of limbo's schema; 1 is read", suite.version)));
+    }
+    if let Some(chain) = suite.testcases.iter().find(|chain| !is_name(&chain.id)) {
+        return Err(unusable(format!("{:?} is no id of a case", chain.id)));
     }
     let mut ids = BTreeSet::new();
     let repeated = suite.testcases.iter().find(|chain| !ids.insert(chain.id.as_str()));

@@ -110,14 +110,14 @@ impl Args {
     /// What there is in the folder; gives x509-limbo's cases.
     fn folder(&self, report: &mut Report) -> Result<Option<Vec<Judged>>, Error> {
         let usual = run::root().join(USUAL);
-        let dir = self.dir.as_deref().unwrap_or(&usual);
+        let dir = self.dir.clone().unwrap_or_else(|| usual.canonicalize().unwrap_or(usual));
         if self.dir.is_some() && !dir.is_dir() {
             return Err(Error::Input(format!(
                 "{} is no folder; --dir names one with vectors",
                 dir.display()
             )));
         }
-        let limbo = suites(dir, report)?;
+        let limbo = suites(&dir, report)?;
         if self.dir.is_some() && report.suites.is_empty() {
             return Err(Error::Input(format!(
                 "there are no vectors in {}; limbo.json and Wycheproof's files are looked for",

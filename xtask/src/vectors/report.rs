@@ -153,8 +153,10 @@ impl Suite {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let files: Vec<_> = self.files.iter().map(|path| path.display().to_string()).collect();
-        writeln!(text, "{}: {}", self.name, files.join(", "))?;
+        writeln!(text, "{}", self.name)?;
+        for path in &self.files {
+            writeln!(text, "  {}", path.display())?;
+        }
         let rows = self.groups.iter().map(|(name, counts)| (name.as_str(), counts));
         let ends = self.outside_webpki.iter().map(|counts| ("all but webpki", counts));
         let rows: Vec<_> = rows.chain(ends).chain([("all", &self.total)]).collect();

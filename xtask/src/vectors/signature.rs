@@ -8,16 +8,44 @@ use super::case::Verdict;
 use super::der;
 
 /// What a signature is judged by.
+#[derive(Clone)]
 pub(super) struct Scheme {
     pub(super) algorithm: Algorithm,
     /// RSAPublicKey in DER, or an uncompressed point.
     pub(super) key: Vec<u8>,
 }
 
-type Judge = fn(&Scheme, &[u8], &[u8]) -> Verdict;
+impl Scheme {
+    /// Whether irgw-m2m takes the signature.
+    pub(super) fn by_m2m(&self, message: &[u8], signature: &[u8]) -> Verdict {
+        let key = Key::new(self.algorithm.key_kind(), &self.key);
+        key.and_then(|key| key.verify(self.algorithm, message, signature)).into()
+    }
 
-/// Who judges, and how.
-pub(super) const JUDGES: [(&str, Judge); 2] = [("irgw-m2m", by_m2m), ("irgw-tls", by_tls)];
+    /// A signature as certificates and handshakes have it: of a curve, ECDSA-Sig-Value (RFC 3279 §2.2.3). `None`: R and S
+    /// are not of full width, so cannot be told apart.
+    pub(super) fn in_tls(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        if self.algorithm.key_kind() == KeyKind::Rsa {
+            return Some(signature.to_vec());
+        }
+        // The key is a byte, then two numbers of the curve's width.
+        let width = self.key.len() / 2;
+        let (r, s) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width)?;
+        Some(der::sequence(&[der::integer(r), der::integer(s)]))
+    }
+
+    /// Whether irgw-tls takes the signature, in the form of [`Scheme::in_tls`].
+    pub(super) fn by_tls(&self, message: &[u8], signature: &[u8]) -> Verdict {
+        let (key, name) = identifiers(self.algorithm);
+        let mut known = irgw_tls::SIGNATURE_ALGORITHMS.iter();
+        let found = known.find(|known| known.public_key_alg_id() == key && known.signature_alg_id() == name);
+        match found.map(|found| found.verify_signature(&self.key, message, signature)) {
+            Some(Ok(())) => Verdict::Accepted,
+            Some(Err(_)) => Verdict::Refused("the signature is not of this key".into()),
+            None => Verdict::Refused("no certificate may have this algorithm".into()),
+        }
+    }
+}
 
 /// The algorithm of a curve in Wycheproof's spelling, or of RSA, with a digest.
 pub(super) fn algorithm(curve: Option<&str>, sha: &str) -> Option<Algorithm> {
@@ -30,36 +58,6 @@ pub(super) fn algorithm(curve: Option<&str>, sha: &str) -> Option<Algorithm> {
         (None, "SHA-512") => Algorithm::Rs512,
         _ => return None,
     })
-}
-
-fn by_m2m(scheme: &Scheme, message: &[u8], signature: &[u8]) -> Verdict {
-    let key = Key::new(scheme.algorithm.key_kind(), &scheme.key);
-    key.and_then(|key| key.verify(scheme.algorithm, message, signature)).into()
-}
-
-fn by_tls(scheme: &Scheme, message: &[u8], signature: &[u8]) -> Verdict {
-    let signature = match scheme.algorithm.key_kind() {
-        KeyKind::Rsa => signature.to_vec(),
-        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 => match in_der(signature, scheme.key.len() / 2) {
-            Some(der) => der,
-            None => return Verdict::Skipped("R and S are not of full width, so cannot be told apart".into()),
-        },
-    };
-    let (key, name) = identifiers(scheme.algorithm);
-    let known = irgw_tls::SIGNATURE_ALGORITHMS;
-    let found =
-        known.iter().find(|known| known.public_key_alg_id() == key && known.signature_alg_id() == name);
-    match found.map(|found| found.verify_signature(&scheme.key, message, &signature)) {
-        Some(Ok(())) => Verdict::Accepted,
-        Some(Err(_)) => Verdict::Refused("the signature is not of this key".into()),
-        None => Verdict::Refused("no certificate may have this algorithm".into()),
-    }
-}
-
-/// ECDSA-Sig-Value (RFC 3279 §2.2.3), as certificates and handshakes have it, of R and S of `width` bytes each.
-fn in_der(signature: &[u8], width: usize) -> Option<Vec<u8>> {
-    let (r, s) = signature.split_at_checked(width).filter(|(_, s)| s.len() == width)?;
-    Some(der::sequence(&[der::integer(r), der::integer(s)]))
 }
 
 fn identifiers(algorithm: Algorithm) -> (AlgorithmIdentifier, AlgorithmIdentifier) {

@@ -35,9 +35,10 @@ fn profile_judges_as_limbo_does_but_where_a_reason_is_given() {
 fn signatures_are_judged_as_wycheproof_does_but_where_a_reason_is_given() {
     let Some(suite) = suite("Wycheproof") else { return };
     assert!(suite.is_clean() && suite.unknown.is_empty(), "{}", suite.to_text());
+    // Of 54 ECDSA signatures, R and S cannot be told apart, so that there is no form of them for irgw-tls.
+    let all = 401 + 2 * (262 + 280 + 318 + 259 + 258 + 259) - 54;
     let Counts { cases, wrongly_accepted, skipped, .. } = suite.total;
-    assert_eq!((cases, wrongly_accepted), (401 + 2 * (262 + 280 + 318 + 259 + 258 + 259), 0));
-    assert!(skipped < 100, "{}", suite.to_text());
+    assert_eq!((cases, wrongly_accepted, skipped), (all, 0, 0));
 }
 
 /// A chain of a new authority's, valid in 2024, as one case of limbo's schema.
@@ -130,6 +131,7 @@ fn file_that_cannot_be_used_is_one_line_and_2() {
         ("", "EOF"),
         ("[]", "invalid"),
         (version_2.as_str(), "version 2"),
+        (&with("id", "a\u{1b}[2J\0".into()), "is no id"),
         (&twice, "two cases are named \"own::a\""),
         (&with("validation_time", "yesterday".into()), "is none"),
         (&with("validation_time", "1969-01-01T00:00:00Z".into()), "is none"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::case::{Case, Expected};
+use super::case::{Case, Expected, Verdict, is_name};
 use super::jwk::Jwk;
 use super::signature::{self, Scheme};
 use super::source;
@@ -30,12 +30,15 @@ const LIMIT_BYTES: u64 = 16 << 20;
 /// # Errors
 /// [`Error::Input`]: the file cannot be used.
 pub(super) fn read(path: &Path, name: &'static str) -> Result<Vec<Case>, Error> {
+    let unusable = |why: String| Error::Input(format!("cannot use {}: {why}", path.display()));
     if name == "json_web_signature_test" {
         let file: File<JwsGroup> = source::read(path, LIMIT_BYTES)?;
+        if let Some(group) = file.groups.iter().find(|group| !is_name(&group.comment)) {
+            return Err(unusable(format!("{:?} is no name of a group", group.comment)));
+        }
         return Ok(file.groups.into_iter().flat_map(|group| group.into_cases(name)).collect());
     }
     let file: File<SignatureGroup> = source::read(path, LIMIT_BYTES)?;
-    let unusable = |why: String| Error::Input(format!("cannot use {}: {why}", path.display()));
     let cases = file.groups.into_iter().map(|group| group.into_cases(name).map_err(unusable));
     Ok(cases.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
@@ -133,19 +136,20 @@ impl SignatureGroup {
         let point = self.public_key.as_ref().and_then(|point| point.uncompressed.as_ref());
         let key = self.public_key_asn.as_ref().or(point).and_then(|hex| bytes(hex));
         let key = key.ok_or("a key of it is not in hex")?;
+        let scheme = Scheme { algorithm, key };
         let mut cases = Vec::new();
         for SignatureTest { number, msg, sig, result } in self.tests {
             let message = bytes(&msg).ok_or_else(|| format!("the message of {number} is not in hex"))?;
             let signature = bytes(&sig).ok_or_else(|| format!("the signature of {number} is not in hex"))?;
-            for (part, judge) in signature::JUDGES {
-                let scheme = Scheme { algorithm, key: key.clone() };
-                let (message, signature) = (message.clone(), signature.clone());
-                cases.push(Case {
-                    id: format!("{part}::{file}::{number}"),
-                    expected: result.into(),
-                    judge: Box::new(move || judge(&scheme, &message, &signature)),
-                });
+            let mut case = |part, judge: Box<dyn FnOnce() -> Verdict + Send>| {
+                cases.push(Case { id: format!("{part}::{file}::{number}"), expected: result.into(), judge });
+            };
+            if let Some(signature) = scheme.in_tls(&signature) {
+                let (scheme, message) = (scheme.clone(), message.clone());
+                case("irgw-tls", Box::new(move || scheme.by_tls(&message, &signature)));
             }
+            let scheme = scheme.clone();
+            case("irgw-m2m", Box::new(move || scheme.by_m2m(&message, &signature)));
         }
         Ok(cases)
     }
