@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use irgw_core::{ClientKind, Environment};
+use irgw_core::{ClientKind, Environment, printable};
 use serde::Deserialize;
 
 use crate::Error;
@@ -248,7 +248,8 @@ impl Dev {
         if text.len() as u64 > LIMIT_BYTES {
             return Err(Error::content(path, format_args!("it has more than {LIMIT_BYTES} bytes")));
         }
-        serde_json::from_slice(text).map_err(|error| Error::content(path, error))
+        // The parser repeats what it did not expect, whatever that is.
+        serde_json::from_slice(text).map_err(|error| Error::content(path, printable(&error.to_string())))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::GzDecoder;
+use irgw_core::printable;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
@@ -20,7 +21,8 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, limit_bytes: u64) -> Result
     let unusable =
         |why: &dyn std::fmt::Display| Error::Input(format!("cannot use {}: {why}", path.display()));
     let text = inflated(path, limit_bytes).map_err(|error| unusable(&error))?;
-    serde_json::from_slice(&text).map_err(|error| unusable(&error))
+    // The parser repeats what it did not expect, whatever that is.
+    serde_json::from_slice(&text).map_err(|error| unusable(&printable(&error.to_string())))
 }
 
 fn inflated(path: &Path, limit_bytes: u64) -> io::Result<Vec<u8>> {
