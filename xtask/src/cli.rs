@@ -24,11 +24,10 @@ enum Task {
     Tidy,
     /// Tries the cases of tests/cases against a running gateway
     Conformance(conformance::Args),
-    /// Judges test vectors of others: x509-limbo, Wycheproof
+    // No sentence here: clap would show it instead of what the arguments' own page says.
     Vectors(vectors::Args),
     /// Measures speed and memory
     Bench(bench::Args),
-    /// Runs the fuzz targets of every member for a bounded time
     Fuzz(fuzz::Args),
 }
 
