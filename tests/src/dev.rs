@@ -1,8 +1,10 @@
 //! `dev.json`: all that the runner knows of a target.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use irgw_core::{ClientKind, Environment};
+use irgw_core::{ClientKind, Environment, printable};
 use serde::Deserialize;
 
 use crate::Error;
@@ -233,9 +235,26 @@ impl Dev {
     /// Reads the file.
     ///
     /// # Errors
-    /// When it cannot be read, or lacks what every target must name.
+    /// When it cannot be read, or as [`Dev::parse`].
     pub fn read(path: &Path) -> Result<Dev, Error> {
-        let text = std::fs::read(path).map_err(Error::file(path))?;
-        serde_json::from_slice(&text).map_err(|error| Error::content(path, error))
+        let mut text = Vec::new();
+        let file = File::open(path).map_err(Error::file(path))?;
+        file.take(LIMIT_BYTES + 1).read_to_end(&mut text).map_err(Error::file(path))?;
+        Dev::parse(path, &text)
+    }
+
+    /// Reads a text, as if it stood in the file `path`.
+    ///
+    /// # Errors
+    /// When it is longer than 4 MiB, is no JSON, or lacks what every target must name.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Dev, Error> {
+        if text.len() as u64 > LIMIT_BYTES {
+            return Err(Error::content(path, format_args!("it has more than {LIMIT_BYTES} bytes")));
+        }
+        // The parser repeats what it did not expect, whatever that is.
+        serde_json::from_slice(text).map_err(|error| Error::content(path, printable(&error.to_string())))
     }
 }
+
+/// Several thousand times what `irgw dev` writes.
+const LIMIT_BYTES: u64 = 4 << 20;

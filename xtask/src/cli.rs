@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, bench, ci, conformance, fuzz, tidy};
+use crate::{Error, bench, ci, conformance, fuzz, tidy, vectors};
 
 /// The project's own tasks.
 ///
@@ -24,9 +24,10 @@ enum Task {
     Tidy,
     /// Tries the cases of tests/cases against a running gateway
     Conformance(conformance::Args),
+    // No sentence here: clap would show it instead of what the arguments' own page says.
+    Vectors(vectors::Args),
     /// Measures speed and memory
     Bench(bench::Args),
-    /// Runs the fuzz targets of every crate for a bounded time
     Fuzz(fuzz::Args),
 }
 
@@ -39,10 +40,11 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Error> {
         match self.task {
             Task::Conformance(args) => return Ok(args.run()),
+            Task::Vectors(args) => return args.run(),
+            Task::Fuzz(args) => return args.run(),
             Task::Ci(args) => args.run(),
             Task::Tidy => tidy::run(),
             Task::Bench(args) => args.run(),
-            Task::Fuzz(args) => args.run(),
         }?;
         Ok(ExitCode::SUCCESS)
     }

@@ -66,6 +66,9 @@ pub enum Error {
         /// What was asked for.
         only: String,
     },
+    /// What the task was given cannot be used.
+    #[error("{0}")]
+    Input(String),
     /// Checks found something; it is on the terminal already.
     #[error("{count} findings of {check}")]
     Findings {
@@ -91,14 +94,14 @@ impl Error {
     }
 }
 
-/// Prints the error and what it comes from, one line, and gives the exit code 1.
-pub fn explain(error: &dyn std::error::Error) -> ExitCode {
+/// Prints the error and what it comes from, one line, and gives the exit code: 2 for what cannot be used, otherwise 1.
+pub fn explain(error: &Error) -> ExitCode {
     let mut line = format!("error: {error}");
-    let mut source = error.source();
+    let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         line.push_str(&format!(": {cause}"));
         source = cause.source();
     }
     eprintln!("{line}");
-    ExitCode::FAILURE
+    if matches!(error, Error::Input(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

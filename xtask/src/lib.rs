@@ -4,6 +4,7 @@
 //!   ci ──► tidy            layers, text, documents: what a compiler cannot say
 //!      └─► deny            advisories, licences, bans, sources
 //!   conformance            the cases of tests/ against any running gateway
+//!   vectors                x509-limbo and Wycheproof through irgw-tls and irgw-m2m
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
 //! ```
@@ -20,6 +21,7 @@ mod error;
 mod fuzz;
 mod run;
 pub mod tidy;
+mod vectors;
 
 pub use cli::Cli;
 pub use error::{Error, explain};

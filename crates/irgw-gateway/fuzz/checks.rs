@@ -1,7 +1,19 @@
 //! What must hold for any bytes: shared by the fuzz targets and the test that runs their corpora.
 
-use irgw_gateway::NormalPath;
+use std::path::Path;
+
 use irgw_gateway::proxy_header::read;
+use irgw_gateway::{Config, NormalPath};
+
+/// A configuration that is refused is refused in one line that can be shown, which begins with the file.
+pub fn configuration(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Err(problem) = Config::parse(Path::new("/etc/irgw/irgw.toml"), text) {
+        let line = problem.to_string();
+        assert!(line.starts_with("/etc/irgw/irgw.toml:"), "{line:?}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
 
 /// A path that is accepted has one reading: normalising it again changes nothing, and it holds nothing ambiguous.
 pub fn path(data: &[u8]) {

@@ -31,6 +31,11 @@ fn run(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
+fn configurations_of_the_corpus_hold() {
+    run("configuration", checks::configuration);
+}
+
+#[test]
 fn paths_of_the_corpus_hold() {
     run("path", checks::path);
 }

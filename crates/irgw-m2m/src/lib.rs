@@ -77,8 +77,8 @@ mod sign;
 pub mod identity;
 pub mod inspect;
 
-#[cfg(test)]
-mod wycheproof;
+#[cfg(feature = "vectors")]
+pub mod vectors;
 
 pub use algorithm::{Algorithm, KeyKind};
 pub use authenticator::{Accepted, Checks, M2m, Options};

@@ -75,6 +75,6 @@ pub use error::{CrlFault, Error, HandshakeFault, IdentityFault};
 pub use fault::{Fault, Flaw, Place};
 pub use identity::{ClientIdentity, ServerIdentity};
 pub use root::{ApprovedRoot, ClientEku, CrlPolicy};
-pub use suites::SUITES;
+pub use suites::{SIGNATURE_ALGORITHMS, SUITES};
 pub use trust::{ClientTrust, Limits};
 pub use verified::VerifiedCert;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::crypto::ring::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::{SignatureScheme, SupportedProtocolVersion};
+use rustls_pki_types::SignatureVerificationAlgorithm;
 use webpki::ring as verify;
 
 use crate::p521;
@@ -13,6 +14,9 @@ use crate::p521;
 /// TLS 1.3 and 1.2, and nothing else (TLS-1).
 pub(crate) static VERSIONS: &[&SupportedProtocolVersion] =
     &[&rustls::version::TLS13, &rustls::version::TLS12];
+
+/// The signatures that certificates may have (TLS-5), as rustls and webpki verify them.
+pub static SIGNATURE_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = SIGNATURES.all;
 
 /// What signatures certificates, and the holders of their keys, may make (TLS-5).
 ///

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use irgw_core::printable;
+
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -52,16 +54,18 @@ impl Problem {
     }
 }
 
+/// Key and message may repeat what stands in the file, whatever that is.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = printable(&self.message);
         match &self.place {
             Some(Place { file, line, key }) if key.is_empty() => {
-                write!(f, "{}:{line}: {}", file.display(), self.message)
+                write!(f, "{}:{line}: {message}", file.display())
             }
             Some(Place { file, line, key }) => {
-                write!(f, "{}:{line}: {key}: {}", file.display(), self.message)
+                write!(f, "{}:{line}: {}: {message}", file.display(), printable(key))
             }
-            None => f.write_str(&self.message),
+            None => f.write_str(&message),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Feeds any text to everything that reads a token: `cargo fuzz run jose` in `crates/irgw-m2m`.
+//! Everything that reads a token, on arbitrary text.
+
 #![no_main]
 
 #[path = "../jose.rs"]

@@ -129,7 +129,9 @@ impl PartyArgs {
             CommandError::unusable(format_args!("{}: {why}; is irgw dev running?", file.display()))
         };
         let text = bounded::read(&file, 4 << 20, Readers::Anybody).map_err(|error| wrong(&error))?;
-        let dev: Dev = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
+        // The parser repeats what it did not expect, whatever that is.
+        let dev: Dev = serde_json::from_slice(&text)
+            .map_err(|error| wrong(&irgw_core::printable(&error.to_string())))?;
         let mut clients = dev.providers.into_iter().flat_map(|provider| provider.clients);
         let found = match &self.client_id {
             Some(id) => clients.find(|client| client.client_id == *id),

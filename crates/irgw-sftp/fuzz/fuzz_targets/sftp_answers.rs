@@ -1,0 +1,9 @@
+//! Our SFTP client, on arbitrary bytes of a server.
+
+#![no_main]
+
+#[path = "../sftp.rs"]
+#[allow(dead_code, reason = "each target uses one check")]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::sftp_answers(data));

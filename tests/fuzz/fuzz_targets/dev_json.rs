@@ -1,0 +1,8 @@
+//! A gateway's `dev.json`, on arbitrary bytes.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::dev_json(data));
