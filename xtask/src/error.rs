@@ -66,6 +66,14 @@ pub enum Error {
         /// What was asked for.
         only: String,
     },
+    /// What the task was given cannot be used.
+    #[error("{what} {complaint}")]
+    Unfit {
+        /// What was given.
+        what: String,
+        /// What is wrong with it, and what to do.
+        complaint: String,
+    },
     /// Checks found something; it is on the terminal already.
     #[error("{count} findings of {check}")]
     Findings {
@@ -93,12 +101,17 @@ impl Error {
 
 /// Prints the error and what it comes from, one line, and gives the exit code 1.
 pub fn explain(error: &dyn std::error::Error) -> ExitCode {
-    let mut line = format!("error: {error}");
+    eprintln!("error: {}", chain(error));
+    ExitCode::FAILURE
+}
+
+/// The error and what it comes from, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         line.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    eprintln!("{line}");
-    ExitCode::FAILURE
+    line
 }
