@@ -1,5 +1,7 @@
 //! Whether the version says what changed in the interfaces since the last release.
 
+use std::io;
+
 use super::outcome::Outcome;
 use super::{Release, packages, say};
 use crate::{Error, run};
@@ -19,7 +21,7 @@ pub(super) fn check(release: &Release) -> Result<Outcome, Error> {
     say(&format!("comparing the interfaces with {baseline}"));
     let mut check = run::cargo();
     check.current_dir(&release.workspace.workspace_root).args(["semver-checks", "--baseline-rev", baseline]);
-    run::check(check.args(packages::names(&release.workspace)))?;
+    run::check(check.args(packages::names(&release.workspace)).stdout(io::stderr()))?;
     Ok(Outcome::passed(format!(
         "{} is enough for what changed since {baseline}",
         release.workspace.version()
