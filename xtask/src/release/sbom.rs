@@ -148,18 +148,18 @@ fn component(key: &Key, part: &Part) -> Map<String, Value> {
 }
 
 fn native_component(native: &Native) -> Value {
-    let mut component = json!({
-        "type": "library",
-        "bom-ref": native.purl,
-        "name": native.name,
-        "scope": "required",
-        "purl": native.purl,
-        "licenses": [{ "expression": native.license }],
-    });
+    let mut component = Map::new();
+    let mut put = |name: &str, value: Value| component.insert(name.into(), value);
+    put("type", json!("library"));
+    put("bom-ref", json!(native.purl));
+    put("name", json!(native.name));
+    put("scope", json!("required"));
+    put("purl", json!(native.purl));
+    put("licenses", json!([{ "expression": native.license }]));
     if !native.version.is_empty() {
-        component["version"] = json!(native.version);
+        put("version", json!(native.version));
     }
-    component
+    Value::Object(component)
 }
 
 /// Old manifests write `MIT/Apache-2.0` where SPDX has `OR`.
@@ -167,15 +167,20 @@ fn expression(license: &str) -> String {
     license.split('/').map(str::trim).collect::<Vec<_>>().join(" OR ")
 }
 
-/// The same for the same content: a UUID of version 8 (RFC 9562 §5.8) out of a digest.
+/// The same for the same content: a UUID of version 8 and of the usual variant (RFC 9562 §5.8, §4.1) out of a digest.
 fn serial(of: &str) -> String {
-    let mut digits: Vec<char> = checksums::sha256(of.as_bytes()).chars().take(32).collect();
-    for (at, digit) in [(12, '8'), (16, 'a')] {
-        digits[at] = digit;
+    let mut uuid = String::from("urn:uuid:");
+    for (at, digit) in checksums::sha256(of.as_bytes()).chars().take(32).enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            uuid.push('-');
+        }
+        uuid.push(match at {
+            12 => '8',
+            16 => 'a',
+            _ => digit,
+        });
     }
-    let piece = |range: std::ops::Range<usize>| digits[range].iter().collect::<String>();
-    let pieces = [piece(0..8), piece(8..12), piece(12..16), piece(16..20), piece(20..32)];
-    format!("urn:uuid:{}", pieces.join("-"))
+    uuid
 }
 
 /// What keeps the file from having passed: the schema, or that nobody has it.
