@@ -31,10 +31,11 @@ pub(super) fn write(release: &Release) -> Result<Outcome, Error> {
         let sqlite = parts.iter().find(|((name, _), _)| name == "libsqlite3-sys");
         let sqlite = sqlite.and_then(|(_, part)| part.about.manifest_path.parent());
         let native = native::linked(&target, sqlite)?;
-        let program = release.workspace.target_directory.join(&target.triple).join("release").join(name);
-        let sum = fs::read(program).ok().map(|bytes| checksums::sha256(&bytes));
+        let stem = release.stem(name, &target.triple);
+        // Only the program that the step `binaries` of this report has put there.
+        let sum = fs::read(dist.join(&stem).join(name)).ok().map(|bytes| checksums::sha256(&bytes));
         let bill = Bill { release, name, target: &target, own: &own, parts: &parts, native: &native, sum };
-        let path = dist.join(format!("{}.cdx.json", release.stem(name, &target.triple)));
+        let path = dist.join(format!("{stem}.cdx.json"));
         let text = format!("{:#}\n", bill.json()?);
         fs::write(&path, text).map_err(Error::at("write", &path))?;
         let linked = parts.values().filter(|part| part.linked).count();

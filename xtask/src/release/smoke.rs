@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use irgw_core::Environment;
-use irgw_tests::{Case, Local, Program, Selection, Skips, Target, folder, run};
+use irgw_tests::{Case, Local, Outcome, Program, Selection, Skips, Target, folder, run};
 
 use crate::Error;
 
@@ -24,8 +24,10 @@ pub(super) fn try_out(path: &Path, version: &str, wrong: &mut Vec<String>) -> Re
     let skips = Skips::read(&folder().join("skips.toml")).map_err(step("read the skips"))?;
     let report = run(&target, &cases, &skips, &Selection::default());
     let counts = report.counts;
-    if counts.failed > 0 || counts.passed == 0 {
-        wrong.push(format!("{} conformance cases failed, {} passed", counts.failed, counts.passed));
+    let failed = report.results.iter().filter(|result| matches!(result.outcome, Outcome::Failed { .. }));
+    wrong.extend(failed.map(|result| format!("the conformance case {} failed", result.name)));
+    if counts.passed == 0 {
+        wrong.push("no conformance case passed".into());
     }
     Ok(vec![
         format!("{said}; it asked an authorization server at https://localhost"),
