@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, bench, ci, conformance, fuzz, tidy, vectors};
+use crate::{Error, bench, ci, conformance, fuzz, release, tidy, vectors};
 
 /// The project's own tasks.
 ///
@@ -29,9 +29,32 @@ enum Task {
     /// Measures speed and memory
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    /// Checks, packs, builds and, when told to, publishes a release
+    Release(release::Args),
 }
 
 impl Cli {
+    /// Reads the arguments of this process. What cannot be used is one line, and exit code 2.
+    ///
+    /// # Errors
+    ///
+    /// The exit code, where there is nothing left to do: after `--help` too.
+    pub fn from_arguments() -> Result<Cli, ExitCode> {
+        Cli::try_parse().map_err(|error| match error.use_stderr() {
+            true => {
+                eprintln!("{}", one_line(&error));
+                ExitCode::from(2)
+            }
+            // A closed pipe is no failure of `--help`.
+            false => error.print().map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn complaint<const N: usize>(arguments: [&str; N]) -> String {
+        one_line(&Cli::try_parse_from(arguments).unwrap_err())
+    }
+
     /// Does the task.
     ///
     /// # Errors
@@ -42,10 +65,19 @@ impl Cli {
             Task::Conformance(args) => return Ok(args.run()),
             Task::Vectors(args) => return args.run(),
             Task::Fuzz(args) => return args.run(),
+            Task::Release(args) => return Ok(args.run()),
             Task::Ci(args) => args.run(),
             Task::Tidy => tidy::run(),
             Task::Bench(args) => args.run(),
         }?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What clap says in a paragraph, up to how the command is used.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said = said.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    format!("{}; see --help", said.collect::<Vec<_>>().join(" "))
 }

@@ -94,14 +94,19 @@ impl Error {
     }
 }
 
-/// Prints the error and what it comes from, one line, and gives the exit code: 2 for what cannot be used, otherwise 1.
+/// Prints the error and what it comes from, in one line, and gives the exit code: 2 for what cannot be used, otherwise 1.
 pub fn explain(error: &Error) -> ExitCode {
-    let mut line = format!("error: {error}");
-    let mut source = std::error::Error::source(error);
+    eprintln!("error: {}", chain(error));
+    if matches!(error, Error::Input(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+/// The error and what it comes from, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
     while let Some(cause) = source {
         line.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    eprintln!("{line}");
-    if matches!(error, Error::Input(_)) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    line
 }

@@ -7,6 +7,7 @@
 //!   vectors                x509-limbo and Wycheproof through irgw-tls and irgw-m2m
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
+//!   release                what a release needs: checks, packages, static programs, bill of materials, publishing
 //! ```
 //!
 //! A step whose tool or data is absent prints `SKIPPED:` and why; it never counts as passed.
@@ -17,8 +18,10 @@ mod bench;
 mod ci;
 mod cli;
 mod conformance;
+mod deny;
 mod error;
 mod fuzz;
+mod release;
 mod run;
 pub mod tidy;
 mod vectors;

@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match xtask::Cli::parse().run() {
-        Ok(code) => code,
-        Err(error) => xtask::explain(&error),
+    match xtask::Cli::from_arguments() {
+        Ok(cli) => cli.run().unwrap_or_else(|error| xtask::explain(&error)),
+        Err(code) => code,
     }
 }

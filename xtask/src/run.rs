@@ -35,12 +35,22 @@ pub(crate) fn check(command: &mut Command) -> Result<(), Error> {
     Err(Error::Failed { command: line(command), status, said: String::new() })
 }
 
+/// Cargo's own folder, with the registry and the advisory database.
+pub(crate) fn cargo_home() -> PathBuf {
+    let named = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let usual = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    named.or_else(usual).unwrap_or_default()
+}
+
 /// Runs to the end and gives what was written to standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String, Error> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| Error::Start { program: name(command), source })?;
+    read_from(command, Stdio::null())
+}
+
+/// The same with something to read at standard input.
+pub(crate) fn read_from(command: &mut Command, input: Stdio) -> Result<String, Error> {
+    let output =
+        command.stdin(input).output().map_err(|source| Error::Start { program: name(command), source })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
