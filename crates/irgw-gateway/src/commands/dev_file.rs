@@ -46,6 +46,16 @@ pub(super) struct Provider {
     #[serde(default)]
     pub(super) clients: Vec<DevClient>,
     pub(super) pgp: Option<Pair>,
+    pub(super) sftp: Option<SftpServer>,
+}
+
+/// A provider's file server.
+#[derive(Deserialize)]
+pub(super) struct SftpServer {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) host_key: PathBuf,
 }
 
 /// A certificate and its key.

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod connections;
+mod file_server;
 mod report;
 
 use std::io::Write;
@@ -11,6 +12,7 @@ use irgw_core::UnixTime;
 use irgw_tls::client::ServerRoots;
 use irgw_tls::{ApprovedRoot, ClientEku, ClientTrust};
 
+use self::file_server::{Address, FileServer};
 use self::report::Report;
 use super::dev_file::{DevFile, Pair};
 use super::{CommandError, PlaceArgs};
@@ -33,7 +35,7 @@ Exit codes: 0 all of it is good, 1 something is not and the rule is named, 2 it 
 )]
 pub(crate) struct DoctorArgs {
     /// The directory that `irgw dev` made: its first provider, and its gateway
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["certificate", "signing_certificate", "pgp", "root", "ca", "cloud", "server"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["certificate", "signing_certificate", "pgp", "sftp", "root", "ca", "cloud", "server"])]
     dir: Option<PathBuf>,
     /// The client certificate, PEM: the end-entity certificate, then the intermediates
     #[arg(long, value_name = "FILE", requires = "key")]
@@ -56,6 +58,12 @@ pub(crate) struct DoctorArgs {
     /// The OpenPGP certificate that files are encrypted to
     #[arg(long, value_name = "FILE")]
     pgp: Option<PathBuf>,
+    /// The SFTP server that files are put on: USER@HOST:PORT; it sees a stranger's key refused
+    #[arg(long, value_name = "ADDRESS", requires = "host_key")]
+    sftp: Option<Address>,
+    /// The public half of its host key, a .pub file
+    #[arg(long, value_name = "FILE", requires = "sftp")]
+    host_key: Option<PathBuf>,
     /// The root of the servers' certificates, PEM; without it, the public ones
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -80,6 +88,7 @@ struct Belongings {
     trust: Trust,
     signing: Vec<Pair>,
     pgp: Option<PathBuf>,
+    file_server: Option<FileServer>,
     ca: Option<PathBuf>,
     cloud: Option<http::Uri>,
     server: Option<http::Uri>,
@@ -125,6 +134,9 @@ pub(crate) fn run(args: &DoctorArgs, now: UnixTime, out: &mut impl Write) -> Res
         None => ServerRoots::mozilla(),
     };
     let runtime = super::run::runtime()?;
+    if let Some(server) = &belongings.file_server {
+        runtime.block_on(file_server::look(server, &mut report))?;
+    }
     runtime.block_on(connections::look(&belongings, roots, identity, &mut report));
     report.print(args.json, out)?;
     report.verdict()
@@ -140,6 +152,11 @@ impl DoctorArgs {
             trust: Trust::Roots(self.trust(now)?),
             signing: pair(&self.signing_certificate, &self.signing_key).into_iter().collect(),
             pgp: self.pgp.clone(),
+            file_server: self
+                .sftp
+                .clone()
+                .zip(self.host_key.clone())
+                .map(|(address, host_key)| FileServer { address, host_key }),
             ca: self.ca.clone(),
             cloud: self.cloud.clone(),
             server: self.server.clone(),
@@ -147,11 +164,12 @@ impl DoctorArgs {
         let nothing = belongings.client.is_none()
             && belongings.signing.is_empty()
             && belongings.pgp.is_none()
+            && belongings.file_server.is_none()
             && belongings.cloud.is_none()
             && belongings.server.is_none();
         if nothing {
             return Err(CommandError::unusable(
-                "say what to look at: --dir DIR (of irgw dev), or --certificate, --signing-certificate, --pgp, --cloud, --server",
+                "say what to look at: --dir DIR (of irgw dev), or --certificate, --signing-certificate, --pgp, --sftp, --cloud, --server",
             ));
         }
         Ok(belongings)
@@ -183,15 +201,19 @@ fn developed(dir: &Path, now: UnixTime) -> Result<Belongings, CommandError> {
     let config = PlaceArgs::of_dir(dir).config()?;
     let trust = TrustFiles::read(&config.roots, now).map_err(CommandError::unusable)?;
     let provider = dev.providers.into_iter().next();
-    let (client, signing, pgp) = match provider {
-        Some(provider) => (provider.client_certificate, provider.signing, provider.pgp),
-        None => (None, Vec::new(), None),
+    let (client, signing, pgp, sftp) = match provider {
+        Some(provider) => (provider.client_certificate, provider.signing, provider.pgp, provider.sftp),
+        None => (None, Vec::new(), None, None),
     };
     Ok(Belongings {
         client,
         trust: Trust::Gateway(Box::new(trust)),
         signing,
         pgp: pgp.map(|pair| pair.certificate),
+        file_server: sftp.map(|sftp| FileServer {
+            address: Address { user: sftp.user, host: sftp.host, port: sftp.port },
+            host_key: sftp.host_key,
+        }),
         ca: Some(dev.listeners.desktop.ca_file),
         cloud: uri(dev.listeners.cloud.and_then(|cloud| cloud.base_url)),
         server: uri(dev.oauth.issuer),

@@ -88,6 +88,7 @@ fn provider_of_a_development_gateway_is_well_until_it_is_revoked() {
         "signing certificate",
         "signing key",
         "OpenPGP certificate",
+        "file server",
         "token channel",
         "clock",
         "OAuth metadata",
@@ -169,6 +170,24 @@ fn servers_that_are_others_or_away_are_found() {
     let json = doctor(&[&away[..], &["--json"]].concat(), now).lines.join("\n");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json[0]["good"], &json[0]["rule"]), (&false.into(), &"TLS-1".into()));
+}
+
+#[test]
+fn file_server_with_another_host_key_is_found() {
+    let world = World::new(Environment::Test);
+    let now = SystemClock.now();
+    let sftp = world.dev.manifest().providers[0].sftp.clone().unwrap();
+    let address = format!("{}@{}:{}", sftp.user, sftp.host, sftp.port);
+    let look = |key: &str| doctor(&["--sftp", &address, "--host-key", key], now);
+    assert!(look(sftp.host_key.to_str().unwrap()).refused.is_none());
+    // The gateway's own key is one, and not the server's.
+    look(&world.pki("gateway-ssh.pub")).one_is_bad(
+        "file server",
+        Rule::Sftp2,
+        "hand over the key that it has",
+    );
+    let (away, key) = ("ird@localhost:1", sftp.host_key.to_str().unwrap());
+    doctor(&["--sftp", away, "--host-key", key], now).one_is_bad("file server", Rule::Sftp1, "no connection");
 }
 
 #[test]
