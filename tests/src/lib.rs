@@ -28,6 +28,7 @@
 //! ```
 
 mod case;
+mod document;
 mod expect;
 mod requirements;
 
@@ -67,12 +68,13 @@ pub use dev::{
     Batch, Client, ClientCa, Customer, Dev, GatewayPgp, Listener, Listeners, OAuth, Operator, PgpKey,
     Provider, Service, SftpServer, Signing,
 };
+pub use document::{Block, Page};
 pub use error::Error;
 pub use exchange::Session;
 pub use expect::{Expect, Handshake, Location, Reason, Seen, Shows};
 pub use h2::{frame, literal};
 pub use hello::HelloRecipe;
-pub use local::{CLOCK, Local, Process, Program, free_port};
+pub use local::{CLOCK, Local, Process, Program, free_port, new_folder};
 pub use oauth::{Done, OAuthRecipe, Step};
 pub use report::{CaseResult, Counts, Outcome, Report};
 pub use requirements::{Requirements, Section, Skips, gaps};

@@ -15,6 +15,7 @@ use crate::commands::client::ClientArgs;
 use crate::commands::credential::CredentialArgs;
 use crate::commands::customer::CustomerArgs;
 use crate::commands::delivery::DeliveryArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::key::KeyArgs;
 use crate::commands::m2m::M2mArgs;
 use crate::commands::oauth::OauthArgs;
@@ -69,6 +70,8 @@ enum Command {
     Receive(ReceiveArgs),
     /// Say what the gateway would make of a client certificate
     Cert(CertArgs),
+    /// Look at everything that a provider has, before the first call, and say what to do
+    Doctor(DoctorArgs),
     /// Verify the audit log
     Audit(AuditArgs),
     /// Print a completion script for a shell
@@ -132,6 +135,7 @@ fn run(command: &Command, out: &mut impl Write) -> Result<(), CommandError> {
         Command::Oauth(args) => commands::oauth::run(args, &mut io::stdin().lock(), out),
         Command::Receive(args) => commands::receive::run(args, &SystemClock, out),
         Command::Cert(args) => commands::cert::run(args, now, out),
+        Command::Doctor(args) => commands::doctor::run(args, now, out),
         Command::Audit(args) => commands::audit::run(args, out),
         Command::Completions { shell } => {
             // clap_complete panics where it cannot write; a vector takes everything.

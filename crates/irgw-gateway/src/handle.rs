@@ -35,7 +35,7 @@ use crate::{headers, request_id::RequestIds};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Says `mock` on every answer of a mock gateway.
-const ENVIRONMENT: HeaderName = HeaderName::from_static("x-gateway-environment");
+pub(crate) const ENVIRONMENT: HeaderName = HeaderName::from_static("x-gateway-environment");
 
 /// The fields that the gateway itself sets, besides the identity's.
 pub(crate) const OWN_FIELDS: [HeaderName; 3] = [REQUEST_ID, ENVIRONMENT, REASON_HEADER];

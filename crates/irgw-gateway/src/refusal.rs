@@ -182,6 +182,37 @@ mod tests {
         assert_eq!(answer(Told::NotEnrolled), (403, String::new()));
     }
 
+    /// docs/wire.md has every answer that is in no dialect: its status and text.
+    #[test]
+    fn every_answer_of_the_gateway_is_documented() {
+        macro_rules! every {
+            ($($told:ident $(($value:expr))?),*) => {{
+                // A new one does not compile until it is listed below.
+                let _ = |told: &Told| match told { $(Told::$told { .. } => {})* Told::Denied(..) => {} };
+                vec![$(Told::$told $(($value))?),*]
+            }};
+        }
+        let every = every![
+            BadRequest,
+            NotEnrolled,
+            NotFound,
+            MethodNotAllowed("GET".into()),
+            TooLarge,
+            Misdirected,
+            Throttled(Duration::from_secs(1)),
+            BadGateway,
+            Unavailable,
+            Timeout
+        ];
+        let page = include_str!("../../../docs/wire.md");
+        for told in every {
+            let (status, body) = answer(told);
+            let text = body.split(r#""message":""#).nth(1).and_then(|rest| rest.split('"').next());
+            let row = format!("| {status} | {} |", text.unwrap_or("(an empty body)"));
+            assert!(page.lines().any(|line| line.starts_with(&row)), "docs/wire.md has no row {row}");
+        }
+    }
+
     #[test]
     fn soap_services_answer_in_an_envelope() {
         let bad = Denial::Judged(Class::BadToken(TokenFault::Times));

@@ -192,3 +192,61 @@ pub(crate) fn uncached(response: &mut Response<Bytes>) {
 
 /// How much of what a caller sent is repeated in an answer.
 const ECHO_LIMIT_CHARS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// docs/wire.md has every row of the table, and no other.
+    #[test]
+    fn every_fault_is_documented() {
+        macro_rules! every {
+            ($($fault:ident $(($value:expr))?),*) => {{
+                // A new one does not compile until it is listed below.
+                let _ = |fault: &Fault| match fault { $(Fault::$fault { .. } => {})* };
+                vec![$(Fault::$fault $(($value))?),*]
+            }};
+        }
+        let every = every![
+            UnknownClient,
+            RedirectUri("URI".into()),
+            ResponseType,
+            State,
+            ChallengeMethod,
+            Challenge,
+            Missing("NAME"),
+            Repeated("NAME".into()),
+            Malformed("…"),
+            Unavailable,
+            AuthorizationMissing,
+            AuthorizationInvalid,
+            CredentialsMissing,
+            TokenClient,
+            Secret,
+            GrantType,
+            Code,
+            CodeExpired,
+            CodeRedirectUri,
+            Verifier,
+            RefreshToken,
+            RefreshNotAllowed,
+            Scope,
+            Unauthenticated,
+            BadCredentials,
+            NoClientNamed,
+            Method("POST"),
+            LengthRequired,
+            MediaType
+        ];
+        let page = include_str!("../../../docs/wire.md");
+        let (_, table) = page.split_once("\n## The authorization server\n").expect("the page has this part");
+        let table = table.split("\n## ").next().unwrap_or(table);
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        for fault in &every {
+            let (status, error, description, rule) = fault.row();
+            let row = format!("| {} | {error} | {description} | {rule} |", status.as_u16());
+            assert!(rows.iter().any(|line| line.starts_with(&row)), "docs/wire.md has no row {row}");
+        }
+        assert_eq!(rows.len(), every.len(), "docs/wire.md has rows of no fault");
+    }
+}

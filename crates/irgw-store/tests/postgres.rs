@@ -95,7 +95,7 @@ fn tables_of_others_and_of_other_versions_are_left_alone() {
     assert_eq!(opened(), Err(Error::Newer { found: 1000, known: 2 }));
 }
 
-/// As docs/operating.md has it: one role makes the tables, and the gateways' role may change rows alone.
+/// As docs/database.md has it: one role makes the tables, and the gateways' role may change rows alone.
 #[test]
 fn role_that_may_only_change_rows_is_enough() {
     let Some(own) = own_server(None) else { return };
@@ -119,7 +119,7 @@ fn role_that_may_only_change_rows_is_enough() {
     assert!(Grants::spend(&store, &digest("key"), NOW, NOW).unwrap());
 }
 
-/// As docs/operating.md has it, under a node that runs.
+/// As docs/database.md has it, under a node that runs.
 #[test]
 fn copy_that_is_put_back_is_read_anew() {
     let Some(database) = Database::create() else { return };

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::certificate::Facts;
 use crate::handshake::{Time, refused};
 use crate::suites::{VERSIONS, provider};
 use crate::{ClientIdentity, Error, digest};
@@ -126,12 +127,18 @@ impl fmt::Debug for Client {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedServer {
     thumbprint: Thumbprint,
+    issuer: Option<Arc<str>>,
 }
 
 impl VerifiedServer {
     /// SHA-256 over its certificate.
     pub fn thumbprint(&self) -> Thumbprint {
         self.thumbprint
+    }
+
+    /// Who issued its certificate, as RFC 4514 writes it or nearly so; `None`: it is in a form that is not read here.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 }
 
@@ -151,7 +158,8 @@ where
         let peer = match certificates.and_then(|chain| chain.first()) {
             Some(der) => {
                 let thumbprint = Thumbprint(digest::sha256(der));
-                Peer::proven(origin, Arc::new(VerifiedServer { thumbprint }))
+                let issuer = Facts::read(der).map(|facts| facts.issuer);
+                Peer::proven(origin, Arc::new(VerifiedServer { thumbprint, issuer }))
             }
             None => Peer::anonymous(origin),
         };

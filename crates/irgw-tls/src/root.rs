@@ -125,6 +125,11 @@ impl ApprovedRoot {
         crate::mozilla::roots(owner, now)
     }
 
+    /// The owners that [`ApprovedRoot::mozilla`] knows.
+    pub fn owners() -> impl Iterator<Item = &'static str> {
+        crate::mozilla::owners()
+    }
+
     /// The same root with another setting of [`ClientEku`] (TLS-8).
     pub fn with_client_eku(self, client_eku: ClientEku) -> ApprovedRoot {
         ApprovedRoot { client_eku, ..self }

@@ -11,6 +11,7 @@ mod connections;
 mod coverage;
 mod curl;
 mod deliveries;
+mod documents;
 mod enrolment;
 mod environments;
 mod fetching;
@@ -122,6 +123,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
     ] {
         trials.extend(more(environments));
     }
+    trials.extend(documents::trials(&cases));
     let names = trials.iter().map(|trial| trial.name().to_owned()).collect();
     trials.extend(coverage::trials(&cases, &skips, &names)?);
     Ok(trials)

@@ -10,7 +10,18 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
     checks.iter().flat_map(|check| check(sources)).collect()
 }
 
-const REQUIRED: [&str; 4] = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"];
+const REQUIRED: [&str; 10] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "docs/five-minutes.md",
+    "docs/operating.md",
+    "docs/providers.md",
+    "docs/security.md",
+    "docs/wire.md",
+];
 
 /// The documents that a newcomer looks for.
 fn required(sources: &[Source]) -> Vec<Finding> {

@@ -1,6 +1,5 @@
 //! `irgw oauth login|refresh|introspect|revoke`: the provider's side of OAuth 2.0 at the command line.
 
-mod https;
 mod party;
 mod words;
 
@@ -15,10 +14,10 @@ use irgw_oauth::client::{
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::https::Https;
 use self::party::PartyArgs;
 use self::words::{callback, exchange, renewal, unusable};
 use super::CommandError;
+use super::https::Https;
 use super::listing::rfc3339;
 use crate::SystemClock;
 

@@ -1,6 +1,6 @@
 //! Which gateway's state a command is about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use irgw_core::Environment;
 use irgw_oauth::vault::Vault;
@@ -22,6 +22,11 @@ pub(crate) struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// A development directory's.
+    pub(crate) fn of_dir(dir: &Path) -> PlaceArgs {
+        PlaceArgs { dir: Some(dir.to_owned()), config: None }
+    }
+
     /// Whether a gateway was named.
     pub(crate) fn is_named(&self) -> bool {
         self.dir.is_some() || self.config.is_some()

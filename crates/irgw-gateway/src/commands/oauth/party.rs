@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use irgw_core::{ClientId, ClientKind, Secret};
 use irgw_oauth::client::{ClientConfig, Endpoints};
 use irgw_tls::client::ServerRoots;
-use serde::Deserialize;
 
 use super::words::unusable;
 use crate::bounded::{self, Readers};
 use crate::commands::CommandError;
+use crate::commands::dev_file::DevFile;
 
 /// Which client the command is, and at which authorization server.
 #[derive(Debug, Default, clap::Args)]
@@ -124,20 +124,14 @@ impl PartyArgs {
     }
 
     fn developed(&self, dir: &Path) -> Result<Party, CommandError> {
-        let file = dir.join("dev.json");
-        let wrong = |why: &dyn std::fmt::Display| {
-            CommandError::unusable(format_args!("{}: {why}; is irgw dev running?", file.display()))
-        };
-        let text = bounded::read(&file, 4 << 20, Readers::Anybody).map_err(|error| wrong(&error))?;
-        // The parser repeats what it did not expect, whatever that is.
-        let dev: Dev = serde_json::from_slice(&text)
-            .map_err(|error| wrong(&irgw_core::printable(&error.to_string())))?;
+        let dev = DevFile::read(dir)?;
         let mut clients = dev.providers.into_iter().flat_map(|provider| provider.clients);
         let found = match &self.client_id {
             Some(id) => clients.find(|client| client.client_id == *id),
             None => clients.next(),
         };
-        let client = found.ok_or_else(|| wrong(&"it has no such client"))?;
+        let client = found
+            .ok_or_else(|| CommandError::unusable("it has no such client").about(&dir.join("dev.json")))?;
         let uris = if self.redirect_uri.is_empty() { &client.redirect_uris } else { &self.redirect_uri };
         let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
         let secret = client.client_secret.map(Secret::new);
@@ -167,44 +161,4 @@ fn roots(path: &Path) -> Result<ServerRoots, CommandError> {
     let pem = bounded::read(path, 4 << 20, Readers::Anybody)
         .map_err(|error| CommandError::unusable(error).about(path))?;
     ServerRoots::from_pem(&pem).map_err(|error| unusable(&error).about(path))
-}
-
-/// What is read of `dev.json`.
-#[derive(Deserialize)]
-struct Dev {
-    listeners: Listeners,
-    oauth: Oauth,
-    providers: Vec<Provider>,
-}
-
-#[derive(Deserialize)]
-struct Listeners {
-    desktop: Desktop,
-}
-
-#[derive(Deserialize)]
-struct Desktop {
-    ca_file: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Oauth {
-    authorize: String,
-    token: String,
-    introspect: String,
-    revoke: String,
-}
-
-#[derive(Deserialize)]
-struct Provider {
-    #[serde(default)]
-    clients: Vec<DevClient>,
-}
-
-#[derive(Deserialize)]
-struct DevClient {
-    client_id: ClientId,
-    client_secret: Option<String>,
-    kind: ClientKind,
-    redirect_uris: Vec<String>,
 }

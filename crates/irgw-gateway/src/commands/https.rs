@@ -13,7 +13,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use irgw_core::{Channel, Origin, Transport};
 use irgw_oauth::client::{Http, RESPONSE_LIMIT_BYTES, SendFault};
-use irgw_tls::client::{Client, ServerRoots};
+use irgw_tls::ClientIdentity;
+use irgw_tls::client::{Client, ServerRoots, VerifiedServer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -24,6 +25,7 @@ use crate::handle::causes;
 #[derive(Debug)]
 pub(super) struct Https {
     roots: ServerRoots,
+    identity: Option<ClientIdentity>,
 }
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -34,15 +36,55 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 impl Https {
     /// Servers' certificates are checked by these roots.
     pub(super) fn new(roots: ServerRoots) -> Https {
-        Https { roots }
+        Https { roots, identity: None }
     }
 
-    async fn connect(&self, host: &str, port: u16) -> Result<SendRequest<Full<Bytes>>, Cause> {
-        let tls = Client::one_way(&self.roots, host, Arc::new(SystemClock))?.with_alpn(&[b"http/1.1"]);
+    /// The same, with a certificate for servers that ask for one.
+    pub(super) fn presenting(self, identity: ClientIdentity) -> Https {
+        Https { identity: Some(identity), ..self }
+    }
+
+    /// Connects to the host of an address, and says who is there.
+    ///
+    /// # Errors
+    /// When there is no connection, or no TLS on it.
+    pub(super) async fn visit(&self, uri: &Uri) -> Result<VerifiedServer, Cause> {
+        let (_, server) = self.connected(uri).await?;
+        Ok(server)
+    }
+
+    /// A connection to the host of an address, in time.
+    async fn connected(&self, uri: &Uri) -> Result<(SendRequest<Full<Bytes>>, VerifiedServer), Cause> {
+        let authority = uri.authority().ok_or("the address has no host")?;
+        // A literal IPv6 address stands in brackets, which resolution does not want.
+        let host = authority.host().trim_matches(['[', ']']);
+        let connecting = timeout(CONNECT_TIME, self.connect(host, authority.port_u16().unwrap_or(443)));
+        match connecting.await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(format!("no connection to {authority}: {}", causes(&*error)).into()),
+            Err(_) => {
+                let seconds = CONNECT_TIME.as_secs();
+                Err(format!("no connection to {authority} in {seconds} s").into())
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<(SendRequest<Full<Bytes>>, VerifiedServer), Cause> {
+        let clock = Arc::new(SystemClock);
+        let tls = match self.identity.clone() {
+            None => Client::one_way(&self.roots, host, clock)?,
+            Some(identity) => Client::mutual(&self.roots, host, identity, clock)?,
+        };
+        let tls = tls.with_alpn(&[b"http/1.1"]);
         let tcp = TcpStream::connect((host, port)).await?;
         tcp.set_nodelay(true)?;
         let address = tcp.peer_addr()?;
-        let (stream, _) = tls.establish(tcp, Origin::new(address, Channel::Desktop)).await?;
+        let (stream, peer) = tls.establish(tcp, Origin::new(address, Channel::Desktop)).await?;
+        let server = peer.evidence::<VerifiedServer>().cloned().ok_or("the server showed no certificate")?;
         let mut http = http1::Builder::new();
         http.max_headers(100).max_buf_size(64 * 1024);
         let (sender, connection) = http.handshake(TokioIo::new(stream)).await?;
@@ -50,7 +92,7 @@ impl Https {
             // Whoever waits for the answer is told by the sender.
             let _ = connection.await;
         });
-        Ok(sender)
+        Ok((sender, server))
     }
 }
 
@@ -58,20 +100,7 @@ impl Http for Https {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, SendFault> {
         let unsent = |cause: Cause| SendFault::Unsent(cause);
         let uri = request.uri().clone();
-        let authority = uri.authority().ok_or_else(|| unsent("the address has no host".into()))?;
-        // A literal IPv6 address stands in brackets, which resolution does not want.
-        let host = authority.host().trim_matches(['[', ']']);
-        let connecting = timeout(CONNECT_TIME, self.connect(host, authority.port_u16().unwrap_or(443)));
-        let mut sender = match connecting.await {
-            Ok(Ok(sender)) => sender,
-            Ok(Err(error)) => {
-                return Err(unsent(format!("no connection to {authority}: {}", causes(&*error)).into()));
-            }
-            Err(_) => {
-                let seconds = CONNECT_TIME.as_secs();
-                return Err(unsent(format!("no connection to {authority} in {seconds} s").into()));
-            }
-        };
+        let (mut sender, _) = self.connected(&uri).await.map_err(unsent)?;
         let request = to_origin_form(request, &uri).map_err(|error| unsent(error.into()))?;
         match timeout(ANSWER_TIME, exchange(&mut sender, request)).await {
             Ok(answer) => answer,

@@ -1,0 +1,2 @@
+# `irgw dev` runs in this folder.
+irgw dev
