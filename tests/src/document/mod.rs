@@ -59,7 +59,7 @@ impl Page {
     /// Reads a document.
     ///
     /// # Errors
-    /// When it cannot be read, and when [`Page::parse`] refuses it.
+    /// When it cannot be read; a remark with nothing to remark on, or commands in a form that would be passed over.
     pub fn read(path: &Path) -> Result<Page, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
         Page::parse(&text).map_err(|problem| Error::content(path, problem))

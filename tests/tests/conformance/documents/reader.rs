@@ -51,7 +51,9 @@ impl Reader {
         let mut shell = Command::new("sh");
         shell.args(["-c", SHELL]).current_dir(place.join("here")).process_group(0);
         shell.envs(gateway.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.env("IRGW_PROGRAM", gateway.get_program()).env("IRGW_SCREENS", place.join("blocks"));
+        // The shell stands in another folder.
+        shell.env("IRGW_PROGRAM", std::fs::canonicalize(gateway.get_program())?);
+        shell.env("IRGW_SCREENS", place.join("blocks"));
         shell.env("PATH", std::env::join_paths(path)?).env("HOME", place.join("home"));
         shell.env("LC_ALL", "C.UTF-8").env_remove("RUST_LOG");
         let mut shell =
