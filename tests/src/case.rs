@@ -12,7 +12,7 @@ use crate::expect::{Expect, Handshake};
 use crate::hello::HelloRecipe;
 use crate::oauth::OAuthRecipe;
 use crate::token::TokenRecipe;
-use crate::transfer::{FileServerRecipe, KeyFolderRecipe, SetRecipe, SshRecipe};
+use crate::transfer::{By, FileServerRecipe, KeyFolderRecipe, SetRecipe, SshRecipe};
 
 /// One case: one file, named after the fact that it shows.
 #[derive(Debug, Clone)]
@@ -49,6 +49,9 @@ pub struct CaseText {
     pub given: Given,
     /// What must come of it.
     pub expect: Expect,
+    /// The file as it is, for whoever shows it.
+    #[serde(skip)]
+    pub(crate) source: toml::Table,
 }
 
 /// In what one case of a table differs from the others.
@@ -126,6 +129,12 @@ impl Given {
     /// Whether folders of the gateway's or of the demo provider's are needed.
     pub(crate) fn needs_the_demo_provider(&self) -> bool {
         self.set.is_some() || self.file_server.is_some() || self.key_folder.is_some()
+    }
+
+    /// Whether the operator's commands are needed.
+    pub(crate) fn needs_the_command_line(&self) -> bool {
+        let is_submitted = self.set.as_ref().is_some_and(|set| set.by == By::Submit);
+        is_submitted || self.file_server.is_some() || self.key_folder.is_some()
     }
 
     /// The listener.
@@ -214,7 +223,9 @@ impl Case {
     /// When the file cannot be read, or is not a case.
     pub fn read(folder: &Path, path: &Path) -> Result<Vec<Case>, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let source = text.parse().map_err(|error| Error::content(path, error))?;
         let text: CaseText = toml::from_str(&text).map_err(|error| Error::content(path, error))?;
+        let text = CaseText { source, ..text };
         let problem = if text.environments.is_empty() {
             Some("`environments` is empty")
         } else if text.given.is_a_transfer() {

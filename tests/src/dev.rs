@@ -14,6 +14,12 @@ pub struct Dev {
     pub environment: Environment,
     /// The audit log, one JSON object a line.
     pub audit_log: PathBuf,
+    /// The gateway's process.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Which requests have reached the backing service, one JSON object a line.
+    #[serde(default)]
+    pub sample_log: Option<PathBuf>,
     /// The ways in.
     pub listeners: Listeners,
     /// The direct issuer of the providers' client certificates.
@@ -32,6 +38,9 @@ pub struct Dev {
     /// What the gateway's files are signed with.
     #[serde(default)]
     pub gateway_pgp: Option<GatewayPgp>,
+    /// The folder that `dev.json` lies in.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// The gateway's OpenPGP certificate.
@@ -233,6 +242,8 @@ impl Dev {
     /// When it cannot be read, or lacks what every target must name.
     pub fn read(path: &Path) -> Result<Dev, Error> {
         let text = std::fs::read(path).map_err(Error::file(path))?;
-        serde_json::from_slice(&text).map_err(|error| Error::content(path, error))
+        let dev: Dev = serde_json::from_slice(&text).map_err(|error| Error::content(path, error))?;
+        let folder = path.canonicalize().map_err(Error::file(path))?;
+        Ok(Dev { folder: folder.parent().unwrap_or(Path::new("")).to_owned(), ..dev })
     }
 }

@@ -16,6 +16,7 @@ use openpgp::parse::Parse;
 use super::server;
 use crate::audit::AuditLog;
 use crate::dev::SftpServer;
+use crate::key::fill;
 use crate::template::Values;
 use crate::{Error, Local};
 
@@ -35,6 +36,8 @@ pub(crate) struct Demo {
     pub(super) stranger: Cert,
     events: [AuditLog; 2],
     numbers: AtomicU32,
+    /// The minute of the first set, of 2020: where there were runs before, another one in every run, for a name that was released stays so.
+    first_minute: u32,
 }
 
 impl Demo {
@@ -60,6 +63,7 @@ impl Demo {
             server,
             local: local.clone(),
             numbers: AtomicU32::new(0),
+            first_minute: if local.is_fresh() { 0 } else { any_minute() },
         })
     }
 
@@ -73,9 +77,9 @@ impl Demo {
         let code = if has_own_code { code(number) } else { self.server.environment.clone() };
         values.set("code", code);
         values.set("platform", &self.server.platform);
-        values.set("stamp", stamp(number));
-        values.set("extract", 2_000_000 + u64::from(number));
-        values.set("batch", 3_000_000 + u64::from(number));
+        values.set("stamp", stamp(self.first_minute + number));
+        values.set("extract", 2_000_000 + u64::from(self.first_minute + number));
+        values.set("batch", 3_000_000 + u64::from(self.first_minute + number));
     }
 
     /// A folder of the case's own.
@@ -105,8 +109,18 @@ fn state(server: &SftpServer, feed: &str) -> PathBuf {
 /// 18 digits, a minute after those of the number before: sets of one feed must not overlap, for what lies between a set's first
 /// zip and its control file is of the set.
 fn stamp(number: u32) -> String {
+    let month = 1 + number / MINUTES_OF_A_MONTH % 12;
     let (day, hour, minute) = (1 + number / 1440 % 28, number / 60 % 24, number % 60);
-    format!("202001{day:02}{hour:02}{minute:02}300000")
+    format!("2020{month:02}{day:02}{hour:02}{minute:02}300000")
+}
+
+/// Of 28 days.
+const MINUTES_OF_A_MONTH: u32 = 28 * 1440;
+
+fn any_minute() -> u32 {
+    let mut bytes = [0; 4];
+    fill(&mut bytes);
+    u32::from_be_bytes(bytes) % (12 * MINUTES_OF_A_MONTH)
 }
 
 /// Three letters.
