@@ -4,6 +4,7 @@
 //!   ci ──► tidy            layers, text, documents: what a compiler cannot say
 //!      └─► deny            advisories, licences, bans, sources
 //!   conformance            the cases of tests/ against any running gateway
+//!   attack                 the attacks of tests/attacks.toml on any running gateway
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
 //! ```
@@ -12,12 +13,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod attack;
 mod bench;
 mod ci;
 mod cli;
 mod conformance;
 mod error;
 mod fuzz;
+mod judged;
 mod run;
 pub mod tidy;
 
