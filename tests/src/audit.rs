@@ -63,6 +63,11 @@ impl AuditLog {
 impl ReadSoFar {
     fn more(&mut self, path: &Path) {
         let Ok(mut file) = File::open(path) else { return };
+        // A log that begins anew is read from its beginning.
+        if file.metadata().is_ok_and(|known| known.len() < self.offset) {
+            self.offset = 0;
+            self.rest.clear();
+        }
         if file.seek(SeekFrom::Start(self.offset)).is_err() {
             return;
         }

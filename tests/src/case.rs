@@ -49,6 +49,9 @@ pub struct CaseText {
     pub given: Given,
     /// What must come of it.
     pub expect: Expect,
+    /// The file as it is, for whoever shows it.
+    #[serde(skip)]
+    pub(crate) source: toml::Table,
 }
 
 /// In what one case of a table differs from the others.
@@ -133,6 +136,12 @@ impl Given {
         let is_put_by_the_gateway =
             self.set.as_ref().is_some_and(|set| set.by != By::Outbox || set.message.is_signed_by("gateway"));
         self.file_server.is_some() || self.key_folder.is_some() || is_put_by_the_gateway
+    }
+
+    /// Whether the operator's commands are needed.
+    pub(crate) fn needs_the_command_line(&self) -> bool {
+        let is_submitted = self.set.as_ref().is_some_and(|set| set.by == By::Submit);
+        is_submitted || self.file_server.is_some() || self.key_folder.is_some()
     }
 
     /// The listener.
@@ -221,7 +230,9 @@ impl Case {
     /// When the file cannot be read, or is not a case.
     pub fn read(folder: &Path, path: &Path) -> Result<Vec<Case>, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::file(path))?;
+        let source = text.parse().map_err(|error| Error::content(path, error))?;
         let text: CaseText = toml::from_str(&text).map_err(|error| Error::content(path, error))?;
+        let text = CaseText { source, ..text };
         let problem = if text.environments.is_empty() {
             Some("`environments` is empty")
         } else if text.given.is_a_transfer() {

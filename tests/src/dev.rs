@@ -16,6 +16,12 @@ pub struct Dev {
     pub environment: Environment,
     /// The audit log, one JSON object a line.
     pub audit_log: PathBuf,
+    /// The gateway's process.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Which requests have reached the backing service, one JSON object a line.
+    #[serde(default)]
+    pub sample_log: Option<PathBuf>,
     /// The ways in.
     pub listeners: Listeners,
     /// The direct issuer of the providers' client certificates.
@@ -34,6 +40,9 @@ pub struct Dev {
     /// What the gateway's files are signed with.
     #[serde(default)]
     pub gateway_pgp: Option<GatewayPgp>,
+    /// The folder that `dev.json` lies in.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// The gateway's OpenPGP certificate.
@@ -240,7 +249,9 @@ impl Dev {
         let mut text = Vec::new();
         let file = File::open(path).map_err(Error::file(path))?;
         file.take(LIMIT_BYTES + 1).read_to_end(&mut text).map_err(Error::file(path))?;
-        Dev::parse(path, &text)
+        let dev = Dev::parse(path, &text)?;
+        let folder = path.canonicalize().map_err(Error::file(path))?;
+        Ok(Dev { folder: folder.parent().unwrap_or(Path::new("")).to_owned(), ..dev })
     }
 
     /// Reads a text, as if it stood in the file `path`.

@@ -86,7 +86,13 @@ impl Endpoint {
         })
     }
 
-    fn connect(&self) -> Result<TcpStream, Error> {
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.address.ip().is_loopback()
+    }
+
+    /// Connects, and says nothing.
+    pub(crate) fn connect(&self) -> Result<TcpStream, Error> {
         let broken =
             |error: std::io::Error| Error::Target(format!("cannot reach {}: {error}", self.authority));
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(broken)?;
@@ -249,6 +255,23 @@ impl Endpoint {
         Ok((local, Ok(StreamOwned::new(connection, tcp))))
     }
 
+    /// A connection for bytes as they are, of HTTP/2 or of HTTP/1.1.
+    pub(crate) fn stream(&self, identity: Option<&ClientIdentity>, h2: bool) -> Result<Stream, Error> {
+        let config = self.config(&Tls::default(), identity, h2)?;
+        let (_, connected) = self.handshake(&config, &Given::default(), &Values::default())?;
+        connected.map_err(|why| Error::Target(format!("the handshake was refused: {why}")))
+    }
+
+    /// A good ClientHello in its record.
+    pub(crate) fn first_flight(&self) -> Result<Vec<u8>, Error> {
+        let config = self.config(&Tls::default(), None, false)?;
+        let mut connection =
+            ClientConnection::new(config, server_name(&self.host)?).map_err(Error::recipe)?;
+        let mut bytes = Vec::new();
+        connection.write_tls(&mut bytes).map_err(Error::recipe)?;
+        Ok(bytes)
+    }
+
     /// Opens a connection that stays open.
     pub(crate) fn open(
         &self,
@@ -291,7 +314,8 @@ impl Session {
     }
 }
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+/// A TLS connection.
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 fn converse(
     stream: Stream,

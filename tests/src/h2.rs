@@ -41,14 +41,28 @@ fn read<S: Read + Write>(reader: &mut Reader<S>) -> Result<Answer, End> {
     }
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+/// Kinds of frames (RFC 9113 §6).
+pub const DATA: u8 = 0;
+/// A field block.
+pub const HEADERS: u8 = 1;
+/// The end of one stream.
+pub const RST_STREAM: u8 = 3;
+/// What a peer may do.
+pub const SETTINGS: u8 = 4;
+/// Whether the peer is there.
+pub const PING: u8 = 6;
+/// The end of the connection.
+pub const GOAWAY: u8 = 7;
+/// More may come.
+pub const WINDOW_UPDATE: u8 = 8;
+/// More of a field block.
+pub const CONTINUATION: u8 = 9;
+/// The flag of what answers SETTINGS or PING.
+pub const ACK: u8 = 1;
+/// The flag of the stream's last frame.
+pub const END_STREAM: u8 = 1;
+/// The flag of the field block's last frame.
+pub const END_HEADERS: u8 = 4;
 
 /// A frame (RFC 9113 §4.1) of at most 2²⁴ - 1 bytes.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {

@@ -118,6 +118,21 @@ impl Key {
         Ok(Key::P521(Box::new(secret.into())))
     }
 
+    /// The private half as PKCS#8, DER, where there is one.
+    pub(crate) fn pkcs8(&self) -> Option<Vec<u8>> {
+        use p521::pkcs8::EncodePrivateKey;
+        match self {
+            Key::P256(pkcs8) | Key::P384(pkcs8) | Key::Ed25519(pkcs8) | Key::Rsa(_, pkcs8) => {
+                Some(pkcs8.clone())
+            }
+            Key::P521(key) => {
+                let secret = p521::SecretKey::from_bytes(&key.to_bytes()).ok()?;
+                Some(secret.to_pkcs8_der().ok()?.as_bytes().to_vec())
+            }
+            Key::Hollow { .. } => None,
+        }
+    }
+
     /// The SubjectPublicKeyInfo, DER.
     pub(crate) fn spki(&self) -> Vec<u8> {
         match self {

@@ -8,7 +8,7 @@
 //!                                                       │
 //!            dev.json ──► Target ──────────────────►  run: one connection ──► what came back, audit records
 //!                                                       │
-//!  answers.toml, requirements.toml ───────────────►  judge ──► Report: JSON, Markdown
+//!  answers.toml, requirements.toml ───────────────►  judge ──► Report: JSON, a page, Markdown, JUnit
 //! ```
 //!
 //! The certificates and tokens are made here, by code that shares nothing with the gateway's, so that a mistake in one is
@@ -21,7 +21,7 @@
 //! let target = Target::remote("dev.json".as_ref(), Some("https://gateway.example:4046"))?;
 //! let cases = Case::read_all(&folder().join("cases"))?;
 //! let skips = Skips::read(&folder().join("skips.toml"))?;
-//! let report = run(&target, &cases, &skips, &Selection { only: Some("M2M-6".into()) });
+//! let report = run(&target, &cases, &skips, &Selection { only: Some("M2M-6".into()), progress: None });
 //! print!("{}", report.to_text());
 //! assert!(report.is_clean());
 //! # Ok::<(), irgw_tests::Error>(())
@@ -33,8 +33,12 @@ mod expect;
 mod requirements;
 
 mod dev;
+mod expiry;
 mod local;
 mod run;
+mod target;
+
+pub mod attack;
 
 mod browser;
 mod certificate;
@@ -50,8 +54,9 @@ mod template;
 
 mod answer;
 mod audit;
+mod backing;
 mod exchange;
-mod h2;
+pub mod h2;
 
 mod judge;
 mod published;
@@ -72,13 +77,13 @@ pub use document::{Block, Page};
 pub use error::Error;
 pub use exchange::Session;
 pub use expect::{Expect, Handshake, Location, Reason, Seen, Shows};
-pub use h2::{frame, literal};
 pub use hello::HelloRecipe;
 pub use local::{CLOCK, Local, Process, Program, free_port, new_folder};
 pub use oauth::{Done, OAuthRecipe, Step};
-pub use report::{CaseResult, Counts, Outcome, Report};
+pub use report::{CaseResult, Counts, Fact, Outcome, Report, Reproduction};
 pub use requirements::{Requirements, Section, Skips, gaps};
-pub use run::{Selection, Target, attempt, run};
+pub use run::{Selection, attempt, run};
+pub use target::Target;
 pub use token::{SignatureRecipe, TokenRecipe};
 pub use transfer::{
     Again, By, FileServerRecipe, KeyFolderRecipe, MessageRecipe, SetRecipe, SshRecipe, ZipRecipe,

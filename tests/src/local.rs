@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::Error;
 use crate::dev::Dev;
-use crate::run::Place;
+use crate::target::Place;
 
 /// How long a gateway may take until it answers; making the RSA keys of a new folder is what takes long.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -64,6 +64,8 @@ pub const CLOCK: &str = "IRGW_TESTS_CLOCK";
 pub struct Local {
     program: Program,
     folder: PathBuf,
+    /// Whether the folder is the runner's own, and goes with it.
+    owns_folder: bool,
     dev: Dev,
     dev_process: Option<Process>,
     variants: Mutex<HashMap<String, Variant>>,
@@ -110,12 +112,31 @@ impl Local {
         let identity = folder.join("dev.json");
         process.wait_for(&log, || identity.exists())?;
         let dev = Dev::read(&identity)?;
-        Ok(Local { program, folder, dev, dev_process: Some(process), variants: Mutex::new(HashMap::new()) })
+        let (dev_process, variants) = (Some(process), Mutex::new(HashMap::new()));
+        Ok(Local { program, folder, owns_folder: true, dev, dev_process, variants })
+    }
+
+    /// The folder of an `irgw dev` that somebody else runs, for what it holds alone; `None` where it is not here.
+    pub(crate) fn beside(dev: &Dev) -> Option<Local> {
+        let folder = dev.folder.clone();
+        folder.join("irgw.toml").is_file().then(|| Local {
+            program: Program::at("irgw"),
+            folder,
+            owns_folder: false,
+            dev: dev.clone(),
+            dev_process: None,
+            variants: Mutex::new(HashMap::new()),
+        })
     }
 
     /// Stops `irgw dev` itself: whoever serves from the folder then is alone with it.
     pub fn stop_dev(&mut self) {
         self.dev_process = None;
+    }
+
+    /// Whether it was made for this run.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.owns_folder
     }
 
     /// What it says of itself.
@@ -225,6 +246,7 @@ impl Local {
         let wanted = table.get("listener").and_then(Value::as_array).map_or(0, Vec::len);
         let wanted = wanted + usize::from(table.contains_key("operator"));
         process.wait_for(&log, || ports(&log).len() >= wanted)?;
+        dev.pid = Some(process.id());
         for (who, port) in ports(&log) {
             match (who.as_str(), &mut dev.listeners.operator) {
                 ("operator", Some(operator)) => operator.base_url = format!("http://127.0.0.1:{port}"),
@@ -238,7 +260,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if self.owns_folder && !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
@@ -344,6 +366,14 @@ fn restrict(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     let mode = if path.is_dir() { 0o700 } else { 0o600 };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(Error::file(path))
+}
+
+/// Writes a file that nobody else may read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(Error::file(path))
 }
 
 fn read_table(path: &Path) -> Result<Table, Error> {

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::dev::{Client, Dev};
 use crate::key::fill;
 use crate::prelude::Prelude;
-use crate::run::Place;
+use crate::target::Place;
 use crate::template::Values;
 
 /// What happened before.
@@ -97,6 +97,12 @@ pub enum Done {
 }
 
 impl OAuthRecipe {
+    /// Whether a password is given in a browser of the case's own.
+    pub(crate) fn logs_in(&self) -> bool {
+        let password = |step: &Step| matches!(step, Step::Done(Done::Password | Done::WrongPassword));
+        self.steps.iter().any(password)
+    }
+
     /// Does it at `place`, and says what no audit record may hold. `now` is the time of the case's own request.
     pub(crate) fn perform(
         &self,

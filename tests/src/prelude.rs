@@ -9,7 +9,7 @@ use crate::browser::{Browser, Form, ask, forms};
 use crate::case::Request;
 use crate::dev::Customer;
 use crate::oauth::{Done, OAuthRecipe, Step};
-use crate::run::Place;
+use crate::target::Place;
 use crate::template::Values;
 use crate::told::{members, parameters, secrets};
 

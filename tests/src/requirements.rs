@@ -109,6 +109,13 @@ impl Skips {
     pub fn reason(&self, case: &str) -> Option<&str> {
         self.case.iter().find(|skip| skip.name == case).map(|skip| skip.reason.as_str())
     }
+
+    /// Why a rule has no case of one kind, with the trial that shows it instead.
+    pub fn reason_of(&self, rule: Rule, shows: Shows) -> Option<String> {
+        let skip = self.rule.iter().find(|skip| (skip.rule, skip.shows) == (rule, shows))?;
+        let trial = skip.trial.as_ref().map(|trial| format!("; instead {trial}")).unwrap_or_default();
+        Some(format!("{}{trial}", skip.reason))
+    }
 }
 
 /// What is wrong with the coverage: a rule without an accepted or without a refused case and no skip that says why; a skip

@@ -2,244 +2,45 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use irgw_core::{Channel, Environment, Rule};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use irgw_core::{Channel, Rule};
 use serde_json::Value;
 
-use crate::audit::AuditLog;
 use crate::case::{Case, Given, Row};
-use crate::certificate::{CertificateRecipe, ClientIdentity, thumbprints};
-use crate::dev::Dev;
-use crate::exchange::{Endpoint, Session};
-use crate::local::Overlay;
-use crate::prelude::Logins;
+use crate::certificate::{ClientIdentity, thumbprints};
+use crate::key::fill;
 use crate::report::{CaseResult, Outcome, Report};
 use crate::requirements::Skips;
-use crate::template::Values;
-use crate::transfer::{self, Demo};
-use crate::{Error, Local, judge, records, told, words};
+use crate::target::{AUDIT_PATIENCE, Place, Target};
+use crate::template::{Values, to_hex};
+use crate::{Error, judge, records, told, transfer, words};
 
-/// How long the gateway may take to write an audit record; it writes in batches of 100 ms.
-const AUDIT_PATIENCE: Duration = Duration::from_secs(3);
 /// How long to look for a record that must not come.
 const AUDIT_MOMENT: Duration = Duration::from_millis(300);
-
-/// What the cases are tried against.
-#[derive(Debug)]
-pub struct Target {
-    dev: Dev,
-    place: Arc<Place>,
-    local: Option<Arc<Local>>,
-    /// The demo provider, where its folders are here; made when first asked for.
-    demo: OnceLock<Result<Demo, String>>,
-}
-
-/// One running gateway: its listeners and its audit log.
-#[derive(Debug)]
-pub(crate) struct Place {
-    cloud: Endpoint,
-    desktop: Endpoint,
-    audit: AuditLog,
-    /// Where its clock stands, in seconds since the Unix epoch.
-    now: Option<u64>,
-    /// The cookies of the customers who have logged in here.
-    pub(crate) logins: Logins,
-}
-
-impl Place {
-    pub(crate) fn of(dev: &Dev, now: Option<u64>) -> Result<Place, Error> {
-        Ok(Place {
-            now,
-            logins: Logins::default(),
-            cloud: Endpoint::of(&dev.listeners.cloud)?,
-            desktop: Endpoint::of(&dev.listeners.desktop)?,
-            audit: AuditLog::follow(&dev.audit_log),
-        })
-    }
-
-    fn endpoint(&self, given: &Given) -> &Endpoint {
-        match given.channel() {
-            Channel::Desktop => &self.desktop,
-            Channel::Cloud | Channel::Files => &self.cloud,
-        }
-    }
-
-    /// Its listener with one-way TLS.
-    pub(crate) fn desktop(&self) -> &Endpoint {
-        &self.desktop
-    }
-
-    /// The time here, in seconds since the Unix epoch.
-    pub(crate) fn time(&self) -> Result<u64, Error> {
-        self.now.map_or_else(seconds_now, Ok)
-    }
-}
-
-impl Target {
-    /// A gateway that somebody else runs. `url` takes the place of the cloud listener's address, and its host that of the
-    /// others.
-    ///
-    /// # Errors
-    /// When `identity`, its `dev.json`, cannot be used, or the audit log that it names is not there.
-    pub fn remote(identity: &Path, url: Option<&str>) -> Result<Target, Error> {
-        let mut dev = Dev::read(identity)?;
-        if !dev.audit_log.is_file() {
-            let log = dev.audit_log.display();
-            let problem = format!("audit_log is {log}, which is not here; no case can be judged without it");
-            return Err(Error::content(identity, problem));
-        }
-        if let Some(url) = url {
-            let old = host(&dev.listeners.cloud.base_url).to_owned();
-            let new = host(url).to_owned();
-            dev.listeners.desktop.base_url = dev.listeners.desktop.base_url.replacen(&old, &new, 1);
-            dev.listeners.cloud.base_url = url.trim_end_matches('/').to_owned();
-        }
-        let place = Arc::new(Place::of(&dev, None)?);
-        Ok(Target { dev, place, local: None, demo: OnceLock::new() })
-    }
-
-    /// A gateway of the runner's own, which it can start again in other configurations.
-    ///
-    /// # Errors
-    /// When what it wrote about itself cannot be used.
-    pub fn local(local: Arc<Local>) -> Result<Target, Error> {
-        let dev = local.dev().clone();
-        let place = Arc::new(Place::of(&dev, None)?);
-        Ok(Target { dev, place, local: Some(local), demo: OnceLock::new() })
-    }
-
-    /// A gateway that [`Local::serve`] started, and that says this of itself.
-    ///
-    /// # Errors
-    /// When what it says cannot be used.
-    pub fn served(dev: Dev) -> Result<Target, Error> {
-        let place = Arc::new(Place::of(&dev, None)?);
-        Ok(Target { dev, place, local: None, demo: OnceLock::new() })
-    }
-
-    /// Lets a client and a customer do what `given.oauth` says, and fills in a template with what came of it.
-    ///
-    /// # Errors
-    /// When something went otherwise.
-    pub fn after(&self, given: &Given, template: &str) -> Result<String, Error> {
-        prepare(self, &self.place, given, "after", &BTreeMap::new())?.values.text(template)
-    }
-
-    /// Whether somebody listens on the cloud channel, whose certificate `dev.json`'s authority issued. A gateway that refuses
-    /// the handshake is there: why it does is for the cases.
-    ///
-    /// # Errors
-    /// What keeps every case from being tried.
-    pub fn probe(&self) -> Result<(), Error> {
-        self.place.cloud.probe()
-    }
-
-    /// Whose rules hold.
-    pub fn environment(&self) -> Environment {
-        self.dev.environment
-    }
-
-    /// What the target says of itself.
-    pub fn dev(&self) -> &Dev {
-        &self.dev
-    }
-
-    /// Opens a connection that stays open, for requests between which something changes.
-    ///
-    /// # Errors
-    /// When a recipe cannot be followed, or the handshake is refused.
-    pub fn open(&self, given: &Given) -> Result<Session, Error> {
-        let endpoint = self.place.endpoint(given);
-        let prepared = prepare(self, &self.place, given, "session", &BTreeMap::new())?;
-        endpoint.open(given, prepared.identity.as_ref(), prepared.authorization.as_deref(), &prepared.values)
-    }
-
-    /// Sends one request over so many connections at once; the status and body of each answer.
-    ///
-    /// # Errors
-    /// When a recipe cannot be followed, or a connection ends before its answer.
-    pub fn race(&self, given: &Given, connections: usize) -> Result<Vec<(u16, String)>, Error> {
-        let endpoint = self.place.endpoint(given);
-        let with = prepare(self, &self.place, given, "race", &BTreeMap::new())?;
-        let authorization = with.authorization.as_deref();
-        let open = |_| endpoint.open(given, with.identity.as_ref(), authorization, &with.values);
-        let sessions = (0..connections).map(open).collect::<Result<Vec<_>, _>>()?;
-        let crashed = |_| Err(Error::Target("a thread of the runner has panicked".into()));
-        std::thread::scope(|scope| {
-            let asking = sessions.into_iter().map(|mut session| scope.spawn(move || session.ask()));
-            let asking: Vec<_> = asking.collect();
-            asking.into_iter().map(|asked| asked.join().unwrap_or_else(crashed)).collect()
-        })
-    }
-
-    /// The gateway in a configuration.
-    fn place(&self, configuration: Option<&str>) -> Result<Arc<Place>, Error> {
-        match (configuration, &self.local) {
-            (Some(name), Some(local)) => local.place(name),
-            _ => Ok(self.place.clone()),
-        }
-    }
-
-    /// The demo provider.
-    fn demo(&self) -> Result<&Demo, Error> {
-        let demo = self
-            .demo
-            .get_or_init(|| Demo::of(&self.dev, self.local.as_ref()).map_err(|error| causes(&error)));
-        demo.as_ref().map_err(|error| Error::Target(format!("the demo provider cannot be used: {error}")))
-    }
-
-    /// What a case needs and the runner cannot make here.
-    fn lacks(&self, case: &Case) -> Result<Option<&'static str>, Error> {
-        let given = &case.text.given;
-        let configuration = case.text.configuration.as_deref().map(Overlay::read).transpose()?;
-        let clock_stands = configuration.as_ref().is_some_and(|overlay| overlay.clock_stands);
-        let has_clock = self.local.as_ref().is_some_and(|local| local.program().has_a_clock_to_set());
-        let revoked =
-            matches!(&case.text.given.certificate, CertificateRecipe::Issued(changes) if changes.revoked);
-        let past = case.text.given.oauth.as_ref().is_some_and(|oauth| oauth.seconds_ago > 0);
-        let has_list = self.dev.client_ca.crl.as_ref().is_some_and(|path| path.is_file());
-        let lacking = [
-            ((clock_stands || past) && !has_clock, "needs a clock that stands"),
-            (configuration.is_some() && self.local.is_none(), "needs a configuration of its own"),
-            (revoked && !has_list, "needs the client CA's revocation list"),
-            (given.is_a_transfer() && transfer::server(&self.dev).is_err(), "needs a demo provider"),
-            (
-                given.needs_the_gateways_folders() && self.local.is_none(),
-                "needs the gateway's keys and folders",
-            ),
-            (
-                given.is_a_fetch() && !transfer::is_fetched_here(&self.dev),
-                "needs the folder of what was fetched",
-            ),
-        ];
-        Ok(lacking.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what))
-    }
-}
-
-fn host(url: &str) -> &str {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = authority.split('/').next().unwrap_or_default();
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
-}
 
 /// Which cases are tried.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     /// A rule id, or a part of a case's name; *default* all.
     pub only: Option<String>,
+    /// Is told after every case how many are done, and of how many.
+    pub progress: Option<fn(usize, usize)>,
 }
 
 impl Selection {
-    fn takes(&self, case: &Case) -> bool {
-        match &self.only {
-            None => true,
-            Some(only) => match only.parse::<Rule>() {
-                Ok(rule) => case.text.rule == rule,
-                Err(_) => case.name.contains(only.as_str()),
-            },
+    /// Those of the rule, the one of the name, or those in whose names it is.
+    fn of<'a>(&self, cases: &'a [Case]) -> Vec<&'a Case> {
+        let Some(only) = &self.only else { return cases.iter().collect() };
+        let fits = |is: &dyn Fn(&Case) -> bool| cases.iter().filter(|case| is(case)).collect::<Vec<_>>();
+        if let Ok(rule) = only.parse::<Rule>() {
+            return fits(&|case| case.text.rule == rule);
         }
+        let exact = fits(&|case| case.name == *only);
+        if exact.is_empty() { fits(&|case| case.name.contains(only.as_str())) } else { exact }
     }
 }
 
@@ -250,7 +51,11 @@ impl Selection {
 /// answer's `X-Gateway-Reason` names the rule in `mock` and `test`, and is never there in `prod` (ERR-1); no backing service
 /// is asked before a refusal.
 pub fn run(target: &Target, cases: &[Case], skips: &Skips, selection: &Selection) -> Report {
-    let waiting: Vec<&Case> = cases.iter().filter(|case| selection.takes(case)).collect();
+    let waiting = selection.of(cases);
+    if waiting.iter().any(|case| case.text.given.oauth.is_some()) {
+        target.let_customers_in();
+    }
+    let count = waiting.len();
     let waiting = Mutex::new(waiting.into_iter());
     let results = Mutex::new(Vec::new());
     let next = || waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
@@ -259,17 +64,23 @@ pub fn run(target: &Target, cases: &[Case], skips: &Skips, selection: &Selection
             scope.spawn(|| {
                 while let Some(case) = next() {
                     let result = attempt(target, case, skips);
-                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(result);
+                    let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    results.push(result);
+                    if let Some(progress) = selection.progress {
+                        progress(results.len(), count);
+                    }
                 }
             });
         }
     });
     let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Report::new(target.place.cloud.authority.clone(), target.environment(), results)
+    let place = &target.place;
+    Report::new(place.cloud.authority.clone(), target.environment(), place.backing.is_watched(), results)
 }
 
 /// Tries one case.
 pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
+    let began = Instant::now();
     let outcome = if let Some(reason) = skips.reason(&case.name) {
         Outcome::Skipped { reason: reason.to_owned() }
     } else if !case.text.environments.contains(&target.environment()) {
@@ -277,15 +88,7 @@ pub fn attempt(target: &Target, case: &Case, skips: &Skips) -> CaseResult {
     } else {
         here(target, case).unwrap_or_else(|error| failed(&error))
     };
-    CaseResult {
-        name: case.name.clone(),
-        rule: case.text.rule,
-        title: case.text.title.clone(),
-        attacks: case.text.attacks.clone(),
-        tried: words::tried(case),
-        expected: words::expected(case),
-        outcome,
-    }
+    CaseResult::new(&target.dev, case, outcome, began.elapsed())
 }
 
 fn here(target: &Target, case: &Case) -> Result<Outcome, Error> {
@@ -315,8 +118,8 @@ fn within(target: &Target, place: &Place, case: &Case) -> Result<Outcome, Error>
     let deadline = Instant::now() + Duration::from_secs(case.text.expect.within_seconds);
     loop {
         let outcome = match once(target, place, case, &prepared, since) {
-            Ok((came, wrong)) if wrong.is_empty() => return Ok(Outcome::Passed { came }),
-            Ok((came, wrong)) => Outcome::Failed { came, wrong },
+            Ok(passed @ Outcome::Passed { .. }) => return Ok(passed),
+            Ok(other) => other,
             Err(error) => failed(&error),
         };
         if Instant::now() >= deadline {
@@ -333,10 +136,11 @@ fn once(
     case: &Case,
     with: &Prepared,
     before: usize,
-) -> Result<(String, Vec<String>), Error> {
+) -> Result<Outcome, Error> {
     let given = &case.text.given;
     let endpoint = place.endpoint(given);
     let since = place.audit.now();
+    let seen_since = place.backing.now();
     let came =
         endpoint.exchange(given, with.identity.as_ref(), with.authorization.as_deref(), &with.values)?;
     let local = came.local.to_string();
@@ -362,19 +166,27 @@ fn once(
     if given.oauth.is_some() && !place.audit.find(before, holds, 1, Duration::ZERO).is_empty() {
         wrong.push("an audit record holds a token, a code or a password (G01)".into());
     }
-    Ok((words::came_back(&came), wrong))
+    let seen = place.backing.reached(seen_since, case, &came, &records, &with.mark);
+    let came = words::came_back(&came);
+    Ok(match (seen.is_empty(), wrong.is_empty()) {
+        (false, _) => Outcome::Reached { came, seen, wrong },
+        (true, false) => Outcome::Failed { came, wrong },
+        (true, true) => Outcome::Passed { came },
+    })
 }
 
 /// What a connection is made with.
-struct Prepared {
-    values: Values,
-    identity: Option<ClientIdentity>,
-    authorization: Option<String>,
+pub(crate) struct Prepared {
+    /// A text that no other request has in its User-Agent.
+    mark: String,
+    pub(crate) values: Values,
+    pub(crate) identity: Option<ClientIdentity>,
+    pub(crate) authorization: Option<String>,
     /// What no audit record may hold.
     secrets: Vec<String>,
 }
 
-fn prepare(
+pub(crate) fn prepare(
     target: &Target,
     place: &Place,
     given: &Given,
@@ -382,6 +194,8 @@ fn prepare(
     rows: &BTreeMap<String, Row>,
 ) -> Result<Prepared, Error> {
     let mut values = values(target, place, given, name)?;
+    let mark = mark();
+    values.set("case", format_args!("{name} {mark}"));
     let mut made = Vec::new();
     if let Some(oauth) = &given.oauth {
         let now = place.time()?;
@@ -400,11 +214,36 @@ fn prepare(
         values.set("client_thumbprint", thumbprints(certificate).0);
     }
     let token = given.token.as_ref().map(|token| token.make(&target.dev, &mut values)).transpose()?;
+    if let Some(folder) = &target.save {
+        save(folder, identity.as_ref(), token.as_deref())?;
+    }
     // A case that says itself where the token goes has no other field of it.
     let own_field = given.request.headers.iter().any(|line| line.contains("${token}"));
     let mut secrets = secrets(given, token.as_deref(), &values)?;
     secrets.extend(made);
-    Ok(Prepared { values, identity, authorization: token.filter(|_| !own_field), secrets })
+    Ok(Prepared { mark, values, identity, authorization: token.filter(|_| !own_field), secrets })
+}
+
+/// Writes what was made: the certificate, its key, the token.
+fn save(folder: &Path, identity: Option<&ClientIdentity>, token: Option<&str>) -> Result<(), Error> {
+    let certificates =
+        identity.map(|identity| identity.chain.iter().map(|der| pem("CERTIFICATE", der)).collect());
+    let key = identity.and_then(|identity| identity.key.pkcs8()).map(|der| pem("PRIVATE KEY", &der));
+    let made = [("client.crt", certificates), ("client.key", key), ("token", token.map(str::to_owned))];
+    for (name, text) in made {
+        if let Some(text) = text {
+            let path = folder.join(name);
+            crate::local::write_private(&path, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// A text of RFC 7468.
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// Names the texts of the case's row.
@@ -429,6 +268,12 @@ fn secrets(given: &Given, token: Option<&str>, values: &Values) -> Result<Vec<St
     secrets.extend(token.map(str::to_owned));
     secrets.retain(|secret| secret.len() >= 16);
     Ok(secrets)
+}
+
+fn mark() -> String {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    to_hex(&bytes)
 }
 
 /// Seconds since the Unix epoch.
@@ -462,7 +307,7 @@ fn values(target: &Target, place: &Place, given: &Given, name: &str) -> Result<V
 }
 
 /// An error and what it rests on.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -471,94 +316,4 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `dev.json` of a gateway elsewhere, in a folder of its own.
-    fn identity(name: &str) -> std::path::PathBuf {
-        let folder = std::env::temp_dir().join(format!("irgw-tests-remote-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let listener =
-            serde_json::json!({ "base_url": "https://127.0.0.1:4046", "ca_file": folder.join("ca.pem") });
-        let dev = serde_json::json!({
-            "environment": "test",
-            "audit_log": folder.join("audit.log"),
-            "listeners": { "cloud": listener, "desktop": listener },
-            "client_ca": { "certificate": "ca.pem", "key": "ca.key", "crl": folder.join("ca.crl") },
-            "providers": [],
-        });
-        std::fs::write(folder.join("dev.json"), dev.to_string()).unwrap();
-        std::fs::write(folder.join("ca.pem"), "").unwrap();
-        folder
-    }
-
-    #[test]
-    fn target_without_its_audit_log_is_refused_at_once() {
-        let folder = identity("without-log");
-        let error = Target::remote(&folder.join("dev.json"), None).unwrap_err();
-        assert!(error.to_string().contains("audit_log"), "{error}");
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn what_a_target_elsewhere_lacks_is_said() {
-        let folder = identity("lacking");
-        std::fs::write(folder.join("audit.log"), "").unwrap();
-        let target = Target::remote(&folder.join("dev.json"), None).unwrap();
-        for (what, reason) in [
-            ("configuration = \"clock-stands\"", Some("needs a clock that stands")),
-            ("configuration = \"throttled\"", Some("needs a configuration of its own")),
-            ("[given.certificate]\nrevoked = true", Some("needs the client CA's revocation list")),
-            ("[given.ssh]", Some("needs a demo provider")),
-            ("", None),
-        ] {
-            assert_eq!(lacks(&target, what), reason, "{what}");
-        }
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn what_a_target_shows_of_its_transfers_is_enough_for_what_it_fetches() {
-        let folder = identity("fetching");
-        std::fs::write(folder.join("audit.log"), "").unwrap();
-        let mut target = Target::remote(&folder.join("dev.json"), None).unwrap();
-        let path = |name: &str| folder.join(name);
-        std::fs::create_dir(path("outbox")).unwrap();
-        let sftp = serde_json::json!({
-            "host": "127.0.0.1", "port": 22, "user": "ird", "host_key": path("host.pub"), "client_key": path("key"),
-            "inbox": path("inbox"), "outbox": path("outbox"), "released": path("tds/released"), "received": path("received"),
-            "platform": "1500131086", "environment": "NZT",
-        });
-        let provider = serde_json::json!({ "id": "a", "common_name": "a", "certificate": "a", "key": "a", "sftp": sftp });
-        target.dev.providers = vec![serde_json::from_value(provider).unwrap()];
-        for (what, reason) in [
-            ("[given.set]", Some("needs the gateway's keys and folders")),
-            ("[given.set]\nby = \"submit\"", Some("needs the gateway's keys and folders")),
-            (
-                "[given.file_server]\n[given.set]\nby = \"outbox\"",
-                Some("needs the gateway's keys and folders"),
-            ),
-            ("[given.key_folder]", Some("needs the gateway's keys and folders")),
-            (
-                "[given.set]\nby = \"outbox\"\nmessage = { signed_by = [\"gateway\"] }",
-                Some("needs the gateway's keys and folders"),
-            ),
-            ("[given.set]\nby = \"outbox\"", None),
-        ] {
-            assert_eq!(lacks(&target, what), reason, "{what}");
-        }
-        std::fs::remove_dir(path("outbox")).unwrap();
-        let reason = Some("needs the folder of what was fetched");
-        assert_eq!(lacks(&target, "[given.set]\nby = \"outbox\""), reason);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    fn lacks(target: &Target, given: &str) -> Option<&'static str> {
-        let text = format!("rule = \"TLS-9\"\ntitle = \"A case\"\n{given}\n[expect]\nstatus = 200");
-        let case = Case { name: "a/case".into(), text: toml::from_str(&text).unwrap() };
-        target.lacks(&case).unwrap()
-    }
 }

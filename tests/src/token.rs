@@ -17,7 +17,7 @@ use crate::template::Values;
 use crate::{Error, der};
 
 /// What is different from a good token. Members of the header and the payload are JSON texts, so that a case can say `1e400`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenRecipe {
     /// Whose signing certificate.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, bench, ci, conformance, fuzz, release, tidy, vectors};
+use crate::{Error, attack, bench, ci, conformance, fuzz, release, tidy, vectors};
 
 /// The project's own tasks.
 ///
@@ -24,6 +24,8 @@ enum Task {
     Tidy,
     /// Tries the cases of tests/cases against a running gateway
     Conformance(conformance::Args),
+    /// Carries out the attacks of tests/attacks.toml on a running gateway
+    Attack(attack::Args),
     // No sentence here: clap would show it instead of what the arguments' own page says.
     Vectors(vectors::Args),
     /// Measures speed and memory
@@ -63,6 +65,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Error> {
         match self.task {
             Task::Conformance(args) => return Ok(args.run()),
+            Task::Attack(args) => return Ok(args.run()),
             Task::Vectors(args) => return args.run(),
             Task::Fuzz(args) => return args.run(),
             Task::Release(args) => return Ok(args.run()),

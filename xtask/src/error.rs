@@ -66,6 +66,14 @@ pub enum Error {
         /// What was asked for.
         only: String,
     },
+    /// No attack fits what was asked for.
+    #[error(
+        "no attack fits {only:?}; name an id such as B13, a section such as B, or a part of a case's or a trial's name"
+    )]
+    NoAttack {
+        /// What was asked for.
+        only: String,
+    },
     /// What the task was given cannot be used.
     #[error("{0}")]
     Input(String),

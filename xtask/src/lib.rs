@@ -4,6 +4,7 @@
 //!   ci ──► tidy            layers, text, documents: what a compiler cannot say
 //!      └─► deny            advisories, licences, bans, sources
 //!   conformance            the cases of tests/ against any running gateway
+//!   attack                 the attacks of tests/attacks.toml on any running gateway
 //!   vectors                x509-limbo and Wycheproof through irgw-tls and irgw-m2m
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
@@ -14,6 +15,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its terminal")]
 
+mod attack;
 mod bench;
 mod ci;
 mod cli;
@@ -21,6 +23,7 @@ mod conformance;
 mod deny;
 mod error;
 mod fuzz;
+mod judged;
 mod release;
 mod run;
 pub mod tidy;

@@ -48,6 +48,7 @@ mod tests {
 
     const RAISED: &str = r#"irgw_alarm{alarm="clock"} 1"#;
 
+    /// C30.
     #[test]
     fn alarm_stands_until_the_clock_has_caught_up() {
         let mut watch = ClockWatch::since_last_write(Path::new("/nowhere"));

@@ -43,7 +43,7 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// That of a gateway which says this of itself; `local` if it is the runner's own.
+    /// That of a gateway which says this of itself; `local` if its folder is here.
     pub(crate) fn of(dev: &Dev, local: Option<&Arc<Local>>) -> Result<Demo, Error> {
         let server = server(dev)?.clone();
         let [first, second, ..] = dev.providers.as_slice() else {
@@ -58,6 +58,7 @@ impl Demo {
         let stranger = CertBuilder::general_purpose(Some("Somebody else")).generate();
         let states = server.released.ancestors().nth(2).unwrap_or(&server.released);
         let outbox = server.received.as_deref();
+        let is_fresh = local.is_some_and(|local| local.is_fresh());
         Ok(Demo {
             provider: first.id.clone(),
             other_provider: second.id.clone(),
@@ -67,7 +68,7 @@ impl Demo {
             stranger: stranger.map_err(Error::recipe)?.0,
             inbox: End::follow(&server.inbox, states, "gateway", "provider"),
             outbox: outbox.map(|received| End::follow(&server.outbox, received, "provider", "gateway")),
-            numbers: AtomicU32::new(if local.is_some() { FIRST_LOCAL } else { anywhere_before(FIRST_LOCAL) }),
+            numbers: AtomicU32::new(if is_fresh { FIRST_LOCAL } else { anywhere_before(FIRST_LOCAL) }),
             server,
             local: local.cloned(),
         })

@@ -1,51 +1,42 @@
 //! What holds for connections: where they come from, whom they name, how old they grow, and whose turn it is.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use irgw_core::Environment;
-use irgw_tests::{CaseText, Local, Target};
+use irgw_tests::Local;
 use libtest_mimic::{Completion, Trial};
 
 use crate::backing::{Backing, OK, Reply};
-use crate::environments::{Environments, ensure, eventually, installed, ran, text};
+use crate::environments::{Environments, ensure, eventually, installed};
 use crate::forwarding::gateway;
 use crate::tools::{
-    PATIENCE, ask, ask_as, connect, field, head, member, provider, read_head, record_of, recorded, tls, token,
+    PATIENCE, ask, ask_as, connect, field, head, member, provider, read_head, record_of, tls, token,
 };
 use crate::{Result, skipped};
 
 pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
-    let trial = |name: &str, needs: &'static [&'static str], body: fn(&Local, &Target) -> Result| {
+    let trial = |name: &str, needs: &'static [&'static str], body: fn(&Local) -> Result| {
         let environments = environments.clone();
         Trial::ignorable_test(format!("connections::{name}"), move || {
             if let Some(absent) = needs.iter().find(|needed| installed(needed).is_none()) {
                 return Ok(skipped(&format!("{absent} is not installed")));
             }
-            body(&*environments.local(Environment::Test)?, &*environments.target(Environment::Test)?)
+            body(&*environments.local(Environment::Test)?)
         })
     };
     vec![
         trial("mapped_address_is_judged_as_ipv4", &["curl"], mapped_address_is_judged_as_ipv4),
         trial("old_connection_closes_after_its_request", &[], old_connection_closes_after_its_request),
-        trial("certificate_expires_on_an_open_connection", &[], certificate_expires_on_an_open_connection),
-        trial("server_name_opens_nothing", &["openssl"], server_name_opens_nothing),
         trial("half_open_connections_are_outlived", &[], half_open_connections_are_outlived),
         trial("one_providers_load_is_its_own", &["curl"], one_providers_load_is_its_own),
-        trial(
-            "no_connection_is_made_to_where_a_token_points",
-            &[],
-            no_connection_is_made_to_where_a_token_points,
-        ),
     ]
 }
 
 /// D08: over a socket of both families an IPv4 client comes from `::ffff:127.0.0.1`.
-fn mapped_address_is_judged_as_ipv4(local: &Local, _target: &Target) -> Result {
+fn mapped_address_is_judged_as_ipv4(local: &Local) -> Result {
     let overlay = "[[listener]]\nlisten = \"[::]:0\"\nallow = [\"127.0.0.0/8\"]\n";
     let (dev, _gateway) = local.serve("both-families", overlay.parse()?)?;
     let token = token(provider(&dev, 0)?)?;
@@ -59,7 +50,7 @@ fn mapped_address_is_judged_as_ipv4(local: &Local, _target: &Target) -> Result {
 }
 
 /// A16: the request under way is answered, and says that it was the last.
-fn old_connection_closes_after_its_request(local: &Local, _target: &Target) -> Result {
+fn old_connection_closes_after_its_request(local: &Local) -> Result {
     let (release, wait): (Sender<()>, _) = channel();
     let wait = Mutex::new(wait);
     let backing = Backing::start(move |_| {
@@ -87,39 +78,8 @@ fn old_connection_closes_after_its_request(local: &Local, _target: &Target) -> R
     Ok(Completion::Completed)
 }
 
-/// A16: what was valid in the handshake is judged again at every request.
-fn certificate_expires_on_an_open_connection(_local: &Local, target: &Target) -> Result {
-    let case: CaseText = toml::from_str(
-        "rule = \"TLS-4\"\ntitle = \"t\"\n[given.certificate]\nnot_after = \"${now+5}\"\n[given.token]\n[expect]\n",
-    )?;
-    let mut open = target.open(&case.given)?;
-    ensure(open.ask()?.0 == 200, || "the open connection does not work".into())?;
-    let (status, body) = eventually(PATIENCE, || Ok(open.ask()?), |(status, _)| *status != 200)?;
-    ensure(status == 403 && body.is_empty(), || format!("{status} {body}"))?;
-    recorded(target.dev(), |record| {
-        let expired =
-            member(record, "cause").contains("expired") || member(record, "cause").contains("valid");
-        member(record, "reason") == "TLS-4" && !member(record, "request_id").is_empty() && expired
-    })?;
-    Ok(Completion::Completed)
-}
-
-/// A17: a listener's rules are its own, whatever name is asked for.
-fn server_name_opens_nothing(local: &Local, _target: &Target) -> Result {
-    let dev = local.dev();
-    let address = dev.listeners.cloud.base_url.trim_start_matches("https://");
-    for name in ["localhost", "LOCALHOST", "other.example", "*.example", "desktop", "127.0.0.1.example"] {
-        let mut command = Command::new("openssl");
-        command.args(["s_client", "-connect", address, "-servername", name, "-tls1_2"]);
-        let ran = ran(command.args(["-CAfile", text(&dev.listeners.cloud.ca_file)]))?;
-        let refused = ran.code != Some(0) && ran.err.contains("alert");
-        ensure(refused, || format!("{name}: no certificate is asked for: {:?} {}", ran.code, ran.err))?;
-    }
-    Ok(Completion::Completed)
-}
-
 /// A18: more connections than there are places, none of which says anything; then others are served again.
-fn half_open_connections_are_outlived(local: &Local, _target: &Target) -> Result {
+fn half_open_connections_are_outlived(local: &Local) -> Result {
     let limits = "[limits]\nconnections = 8\nhandshake_seconds = 1\n";
     let (dev, _gateway) = local.serve("few-places", limits.parse()?)?;
     let first = provider(&dev, 0)?;
@@ -146,7 +106,7 @@ fn half_open_connections_are_outlived(local: &Local, _target: &Target) -> Result
 }
 
 /// D19, GW-4. However slow this is, a provider that asks without pause is beyond one request a second some time.
-fn one_providers_load_is_its_own(local: &Local, _target: &Target) -> Result {
+fn one_providers_load_is_its_own(local: &Local) -> Result {
     let limits = "[limits]\nrequests_per_second = 1\nburst = 2\n";
     let (dev, _gateway) = local.serve("one-at-a-time", limits.parse()?)?;
     let (greedy, modest) = (provider(&dev, 0)?, provider(&dev, 1)?);
@@ -160,21 +120,5 @@ fn one_providers_load_is_its_own(local: &Local, _target: &Target) -> Result {
     ensure(field(&refused, "retry-after").is_some(), || refused)?;
     let (status, answer) = ask_as(&dev, modest, "/gateway/account/1", &token(modest)?, &[])?;
     ensure(status == "200", || answer)?;
-    Ok(Completion::Completed)
-}
-
-/// B04: keys are enrolled, never fetched.
-fn no_connection_is_made_to_where_a_token_points(_local: &Local, target: &Target) -> Result {
-    let there = TcpListener::bind("127.0.0.1:0")?;
-    there.set_nonblocking(true)?;
-    let address = there.local_addr()?;
-    for name in ["jku", "x5u"] {
-        let case: CaseText = toml::from_str(&format!(
-            "rule = \"M2M-2\"\ntitle = \"t\"\n[given.token]\nheader = {{ {name} = '\"http://{address}/keys\"' }}\n[expect]\n"
-        ))?;
-        let (status, body) = target.open(&case.given)?.ask()?;
-        ensure(status == 400 && body.contains("EV1020"), || format!("{name}: {status} {body}"))?;
-        ensure(there.accept().is_err(), || format!("{name} is fetched"))?;
-    }
     Ok(Completion::Completed)
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use irgw_core::Environment;
+pub(crate) use irgw_tests::attack::installed;
 use irgw_tests::{Local, Program, Target};
 use libtest_mimic::Failed;
 
@@ -123,14 +124,6 @@ pub(crate) fn ran(command: &mut Command) -> Result<Ran, Failed> {
 /// Runs the gateway's command line.
 pub(crate) fn irgw(arguments: &[&str]) -> Result<Ran, Failed> {
     ran(program()?.command().args(arguments))
-}
-
-/// Where a program is, if it is installed.
-pub(crate) fn installed(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    // Debian keeps servers where only root's PATH looks.
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
 /// Asks again until `done`, or fails with the last answer after `patience`.

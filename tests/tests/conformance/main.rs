@@ -3,6 +3,7 @@
 //! `cargo test -p irgw-tests -- m2m/exp` runs what has that in its name. The gateway under test is this binary itself, started
 //! again as `irgw`; `IRGW_BIN=PATH` names another one.
 
+mod attacks;
 mod backing;
 mod browser;
 mod changes;
@@ -18,11 +19,9 @@ mod fetching;
 mod files;
 mod floods;
 mod forwarding;
-mod grants;
 mod kills;
 mod obstacles;
 mod opener;
-mod openssl;
 mod operator;
 mod peers;
 mod pooling;
@@ -96,6 +95,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         }));
     }
     for more in [
+        attacks::trials,
         browser::trials,
         changes::trials,
         command_line::trials,
@@ -107,10 +107,8 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         files::trials,
         floods::trials,
         forwarding::trials,
-        grants::trials,
         kills::trials,
         obstacles::trials,
-        openssl::trials,
         operator::trials,
         peers::trials,
         pooling::trials,
@@ -147,6 +145,14 @@ fn one(
         Outcome::Failed { came, wrong } => {
             let wrong = wrong.join("\n  ");
             Err(format!("{}: {}\n  came back: {came}\n  {wrong}", case.text.rule, case.text.title).into())
+        }
+        Outcome::Reached { seen, wrong, .. } => {
+            let (rule, title) = (case.text.rule, &case.text.title);
+            Err(format!(
+                "{rule}: {title}\n  it reached the backing service: {seen:?}\n  {}",
+                wrong.join("\n  ")
+            )
+            .into())
         }
         other => Err(format!("a local run must run every case, and this came out as {other:?}").into()),
     }

@@ -38,6 +38,8 @@ pub struct Manifest {
     pub identity: IdentityKeys,
     /// The sample backing service.
     pub sample_service: String,
+    /// Which requests have reached it, one JSON object a line.
+    pub sample_log: PathBuf,
 }
 
 /// A provider's file server.

@@ -33,6 +33,7 @@ use crate::services::{Admits, Service};
 use crate::transfer::keys::KeysError;
 use crate::{Drained, Gateway};
 use manifest::{ClientCa, IdentityKeys, Listener, Listeners, OperatorListener};
+use sample::Sample;
 
 /// Which ports the development gateway listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,9 @@ impl Dev {
         // With the ports that were found, so that `irgw serve` takes the same file.
         layout.configure(options.environment, bound, &sample_url)?;
         let names = services.services().iter().map(|service| service.name.clone()).collect();
-        let sample = tokio::spawn(sample::serve(sample_socket, gateway.identity().clone(), names, clock));
+        let sample = Sample::new(gateway.identity().clone(), names, clock, &layout.sample_log());
+        let sample = sample.map_err(|error| DevError::file(&layout.sample_log(), error))?;
+        let sample = tokio::spawn(sample::serve(sample_socket, sample));
         let operator_url = format!("http://127.0.0.1:{}", bound.operator);
         let listener = |port| Listener {
             base_url: format!("https://localhost:{port}"),
@@ -152,6 +155,7 @@ impl Dev {
             services: services.services().iter().map(|service| row(service)).collect(),
             identity: IdentityKeys { header, issuer, jwks: format!("{operator_url}/identity/jwks.json") },
             sample_service: sample_url,
+            sample_log: layout.sample_log(),
             gateway_ssh: transfer.gateway_ssh,
             gateway_pgp: transfer.gateway_pgp,
         };
@@ -261,6 +265,10 @@ impl Layout {
 
     fn audit_log(&self) -> PathBuf {
         self.dir.join("audit.jsonl")
+    }
+
+    fn sample_log(&self) -> PathBuf {
+        self.dir.join("sample.jsonl")
     }
 
     fn operator_token(&self) -> PathBuf {

@@ -1,10 +1,15 @@
 //! The sample backing service: answers what it received, and whose identity the gateway says it was.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -34,6 +39,53 @@ struct Echo<'a> {
     identity_error: Option<String>,
 }
 
+/// A line of the log: that a request has come this far. Neither its query nor a credential is in it.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    /// The gateway's `X-Request-Id`.
+    request_id: &'a str,
+    method: &'a str,
+    path: &'a str,
+    user_agent: &'a str,
+    /// Whether its body came to the end.
+    whole: bool,
+}
+
+/// Every request that has come, one JSON object a line. A long log begins anew.
+struct Log(Mutex<File>);
+
+/// Where the log begins anew, in bytes.
+const LOG_BYTES: u64 = 64 << 20;
+
+impl Log {
+    fn open(path: &Path) -> io::Result<Log> {
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        file.set_len(0)?;
+        Ok(Log(Mutex::new(file)))
+    }
+
+    fn note(&self, head: &Parts, whole: bool) {
+        let field = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let line = Line {
+            request_id: field("x-request-id"),
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            user_agent: field("user-agent"),
+            whole,
+        };
+        let mut json = serde_json::to_vec(&line).unwrap_or_default();
+        json.push(b'\n');
+        let file = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = file.metadata().and_then(|known| match known.len() > LOG_BYTES {
+            true => file.set_len(0),
+            false => Ok(()),
+        });
+        if let Err(error) = written.and_then(|()| file.write_all(&json)) {
+            tracing::warn!(%error, "the sample service cannot write its log");
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct IdentityView {
     audience: String,
@@ -48,15 +100,9 @@ struct IdentityView {
     token: Option<String>,
 }
 
-/// Serves until the task is aborted. Identity tokens are checked by the published keys of `gateway`, for whichever of
-/// `services` they are meant.
-pub(super) async fn serve(
-    socket: TcpListener,
-    gateway: Arc<IdentityTokens>,
-    services: Vec<ServiceName>,
-    clock: Arc<dyn Clock>,
-) {
-    let sample = Arc::new(Sample { gateway, services, clock });
+/// Serves until the task is aborted.
+pub(super) async fn serve(socket: TcpListener, sample: Sample) {
+    let sample = Arc::new(sample);
     loop {
         let Ok((tcp, _)) = socket.accept().await else { continue };
         let sample = sample.clone();
@@ -74,24 +120,41 @@ pub(super) async fn serve(
     }
 }
 
-struct Sample {
+/// What it does with a request.
+pub(super) struct Sample {
     gateway: Arc<IdentityTokens>,
     services: Vec<ServiceName>,
     clock: Arc<dyn Clock>,
+    log: Log,
 }
 
 impl Sample {
+    /// Identity tokens are checked by the published keys of `gateway`, for whichever of `services` they are meant; `log` begins
+    /// anew.
+    pub(super) fn new(
+        gateway: Arc<IdentityTokens>,
+        services: Vec<ServiceName>,
+        clock: Arc<dyn Clock>,
+        log: &Path,
+    ) -> io::Result<Sample> {
+        Ok(Sample { gateway, services, clock, log: Log::open(log)? })
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
         let mut digest = Context::new(&SHA256);
         let mut body_bytes = 0;
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return text(StatusCode::BAD_REQUEST, "the body broke off\n") };
+            let Ok(frame) = frame else {
+                self.log.note(&head, false);
+                return text(StatusCode::BAD_REQUEST, "the body broke off\n");
+            };
             if let Some(data) = frame.data_ref() {
                 body_bytes += u64::try_from(data.len()).unwrap_or(0);
                 digest.update(data);
             }
         }
+        self.log.note(&head, true);
         if head.method == Method::GET && head.uri.path().ends_with("/status") {
             return text(StatusCode::OK, "OK");
         }

@@ -128,6 +128,29 @@ fn message_made_like_this_is_accepted_when_nothing_is_wrong() {
     assert_eq!(parties.open(&to(&parties.theirs, AES, &inside)).as_deref(), Ok(&b"data"[..]));
 }
 
+/// F08: the file is what the caller opens it into; the name and the date inside are nobody's word.
+#[test]
+fn name_and_date_inside_name_nothing() {
+    let parties = parties();
+    for name in ["../../etc/passwd", "/etc/passwd", "_CONSOLE", "a\\b"] {
+        let mut packets = Vec::new();
+        let message = Message::new(&mut packets);
+        let signer = Signer::with_template(
+            message,
+            signing(&parties.ours),
+            SignatureBuilder::new(SignatureType::Binary),
+        );
+        let signer = signer.unwrap().hash_algo(HashAlgorithm::SHA256).unwrap();
+        let message = signer.creation_time(system(now())).build().unwrap();
+        let literal = LiteralWriter::new(message).filename(name).unwrap();
+        let mut message = literal.date(std::time::SystemTime::UNIX_EPOCH).unwrap().build().unwrap();
+        message.write_all(b"data").unwrap();
+        message.finalize().unwrap();
+        let opened = parties.open(&to(&parties.theirs, AES, &packets));
+        assert_eq!(opened.as_deref(), Ok(&b"data"[..]), "{name}");
+    }
+}
+
 #[test]
 fn unsigned_message_is_refused() {
     let parties = parties();

@@ -63,6 +63,7 @@ macro_rules! own_server {
     };
 }
 
+/// G08.
 fn two_gateways_act_as_one(local: &Local) -> Result {
     if installed("curl").is_none() {
         return Ok(skipped("curl is not installed"));
@@ -122,6 +123,7 @@ fn keys(dev: &Dev) -> Result<String> {
     Ok(curl(dev, None, &url, &[])?.text)
 }
 
+/// G08, C11: over two gateways on one server.
 fn one_of_fifty_has_the_token(local: &Local) -> Result {
     let nodes = Nodes::start(local, "postgres-race", database!())?;
     race_over(&nodes.families, &nodes.devs.each_ref())
