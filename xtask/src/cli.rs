@@ -16,22 +16,17 @@ pub struct Cli {
     task: Task,
 }
 
+// A sentence here would stand in `--help` instead of all that the arguments' own page says.
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything that must pass before a change is merged: what `.ci/run` calls after installing tools
     Ci(ci::Args),
     /// Checks that no compiler makes: layers between crates, text, documents
     Tidy,
-    /// Tries the cases of tests/cases against a running gateway
     Conformance(conformance::Args),
-    /// Carries out the attacks of tests/attacks.toml on a running gateway
     Attack(attack::Args),
-    // No sentence here: clap would show it instead of what the arguments' own page says.
     Vectors(vectors::Args),
-    /// Measures speed and memory
     Bench(bench::Args),
     Fuzz(fuzz::Args),
-    /// Checks, packs, builds and, when told to, publishes a release
     Release(release::Args),
 }
 
