@@ -233,7 +233,11 @@ impl Local {
 
     fn serve_at(&self, name: &str, overlay: Table, now: Option<u64>) -> Result<(Dev, Process), Error> {
         let config = self.configure(name, overlay)?;
-        let table = read_table(&config)?;
+        let mut table = read_table(&config)?;
+        // Whose clock stands would deliver and fetch what is the others', and judge it by another time.
+        if now.is_some() && table.remove("files").is_some() {
+            std::fs::write(&config, table.to_string()).map_err(Error::file(&config))?;
+        }
         let mut dev = self.dev.clone();
         dev.audit_log = self.audit_log(name);
         File::create(&dev.audit_log).map_err(Error::file(&dev.audit_log))?;
