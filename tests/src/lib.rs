@@ -58,6 +58,8 @@ mod records;
 mod report;
 mod told;
 
+pub mod scan;
+
 mod error;
 mod words;
 

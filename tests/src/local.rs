@@ -325,7 +325,7 @@ pub fn free_port() -> Result<u16, Error> {
     listener.map(|address| address.port()).map_err(|error| Error::Target(error.to_string()))
 }
 
-fn new_folder() -> Result<PathBuf, Error> {
+pub(crate) fn new_folder() -> Result<PathBuf, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("irgw-tests-{}-{number}", std::process::id()));

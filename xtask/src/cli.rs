@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, bench, ci, conformance, fuzz, tidy};
+use crate::{Error, bench, ci, conformance, fuzz, scan, tidy};
 
 /// The project's own tasks.
 ///
@@ -24,6 +24,8 @@ enum Task {
     Tidy,
     /// Tries the cases of tests/cases against a running gateway
     Conformance(conformance::Args),
+    /// Runs the scanners of others against a gateway: sslyze, testssl.sh, ssh-audit, Schemathesis, HTTP/2 frames
+    Scan(scan::Args),
     /// Measures speed and memory
     Bench(bench::Args),
     /// Runs the fuzz targets of every crate for a bounded time
@@ -39,6 +41,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Error> {
         match self.task {
             Task::Conformance(args) => return Ok(args.run()),
+            Task::Scan(args) => return Ok(args.run()),
             Task::Ci(args) => args.run(),
             Task::Tidy => tidy::run(),
             Task::Bench(args) => args.run(),

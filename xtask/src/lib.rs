@@ -4,6 +4,7 @@
 //!   ci ──► tidy            layers, text, documents: what a compiler cannot say
 //!      └─► deny            advisories, licences, bans, sources
 //!   conformance            the cases of tests/ against any running gateway
+//!   scan                   the scanners of others against a gateway
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
 //! ```
@@ -19,6 +20,7 @@ mod conformance;
 mod error;
 mod fuzz;
 mod run;
+mod scan;
 pub mod tidy;
 
 pub use cli::Cli;

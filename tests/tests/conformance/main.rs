@@ -25,10 +25,10 @@ mod pooling;
 mod postgres;
 mod races;
 mod refresh;
+mod scan;
 mod sets;
 mod shell;
 mod sshd;
-mod sslyze;
 mod stalling;
 mod tools;
 
@@ -108,8 +108,8 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         pooling::trials,
         postgres::trials,
         races::trials,
+        scan::trials,
         shell::trials,
-        sslyze::trials,
         stalling::trials,
     ] {
         trials.extend(more(environments));
