@@ -22,7 +22,7 @@ PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, COMPRESSION
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED, ACK = 1, 4, 8, 1
-PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 20
 
 host, port, ca_file, get_path, post_path = sys.argv[1:]
 context = ssl.create_default_context(cafile=ca_file)
@@ -156,7 +156,7 @@ CHECKS = [
     # Section, what is sent, the frames, what must come.
     ("3.4", "settings and a request", [GET], served),
     ("3.4", "a preface that is none", None, connection_error(PROTOCOL_ERROR)),
-    ("3.4", "no SETTINGS first", (PREFACE, [ping()]), connection_error(PROTOCOL_ERROR)),
+    ("3.4", "no SETTINGS first", (PREFACE, [ping()]), (echoed, connection_error(PROTOCOL_ERROR)[1])),
     ("4.1", "a frame of an unknown type", [raw(0xFA, 0xFF, 1, b"what"), ping()], ponged),
     ("4.1", "a reserved bit that is set", [raw(PING, 0, 1 << 31, b"12345678")], ponged),
     ("4.2", "DATA beyond the largest frame", [post(), raw(DATA, END_STREAM, 1, b"x" * BIG)], stream_error(FRAME_SIZE_ERROR)),

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::{Finding, Scanner, Surface, run};
 use crate::{Error, folder};
@@ -25,12 +25,18 @@ pub(super) fn scan(python: &Path, surface: &Surface) -> Result<Vec<Finding>, Err
     findings(&output.stdout).ok_or_else(|| Scanner::Http2.broke("did not run to its end", &output))
 }
 
+/// What the script prints.
+#[derive(Deserialize)]
+struct Report {
+    /// How many checks were made.
+    checks: u32,
+    findings: Vec<Finding>,
+}
+
 fn findings(printed: &[u8]) -> Option<Vec<Finding>> {
-    let report: Value = serde_json::from_slice(printed).ok()?;
+    let report: Report = serde_json::from_slice(printed).ok()?;
     // A run that checked nothing has found nothing either.
-    report["checks"].as_u64().filter(|checks| *checks > 0)?;
-    let findings = report["findings"].as_array()?.iter();
-    findings.map(|finding| Some(Finding::new(finding["of"].as_str()?, finding["says"].as_str()?))).collect()
+    (report.checks > 0).then_some(report.findings)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub enum Scanner {
 }
 
 /// What a scanner complains of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The listener and the part of it, as `desktop HSTS`.
     pub of: String,

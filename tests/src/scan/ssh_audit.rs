@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Finding, Scanner, Surface, run};
@@ -17,29 +18,48 @@ pub(super) fn scan(program: &Path, surface: &Surface) -> Result<Vec<Finding>, Er
         Some(0 | 2 | 3) => serde_json::from_slice(&output.stdout).ok(),
         _ => None,
     };
-    report.map(|report| findings(&report)).ok_or_else(|| Scanner::SshAudit.broke("audited nothing", &output))
+    let report: Report =
+        report.ok_or_else(|| Scanner::SshAudit.broke("said nothing of each algorithm; 3.9 does", &output))?;
+    Ok(report.findings())
 }
 
-fn findings(report: &Value) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for kind in ["kex", "key", "enc", "mac"] {
-        for algorithm in list(report, kind) {
-            let name = algorithm["algorithm"].as_str().unwrap_or_default();
-            let notes = ["fail", "warn"].into_iter().flat_map(|level| list(&algorithm["notes"], level));
-            findings.extend(notes.map(|note| Finding::new(format!("{kind} {name}"), words(note))));
-        }
+#[derive(Deserialize)]
+struct Report {
+    kex: Vec<Algorithm>,
+    key: Vec<Algorithm>,
+    enc: Vec<Algorithm>,
+    mac: Vec<Algorithm>,
+    cves: Vec<Value>,
+    additional_notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Algorithm {
+    algorithm: String,
+    /// Version 2 (Debian 12's) reports none, which would look like a server without flaws.
+    notes: Notes,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Notes {
+    fail: Vec<String>,
+    warn: Vec<String>,
+}
+
+impl Report {
+    fn findings(self) -> Vec<Finding> {
+        let kinds = [("kex", self.kex), ("key", self.key), ("enc", self.enc), ("mac", self.mac)];
+        let algorithms =
+            kinds.into_iter().flat_map(|(kind, list)| list.into_iter().map(move |one| (kind, one)));
+        let of_algorithms = algorithms.flat_map(|(kind, Algorithm { algorithm, notes })| {
+            let notes = notes.fail.into_iter().chain(notes.warn);
+            notes.map(move |note| Finding::new(format!("{kind} {algorithm}"), note))
+        });
+        let cves = self.cves.iter().map(|cve| Finding::new("cve", cve.to_string()));
+        let notes = self.additional_notes.into_iter().map(|note| Finding::new("note", note));
+        of_algorithms.chain(cves).chain(notes).collect()
     }
-    findings.extend(list(report, "cves").iter().map(|cve| Finding::new("cve", words(cve))));
-    findings.extend(list(report, "additional_notes").iter().map(|note| Finding::new("note", words(note))));
-    findings
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value[name].as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn words(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -54,6 +74,15 @@ mod tests {
             "additional_notes": ["no throttling"],
         });
         let expected = [("kex a", "weak"), ("kex a", "old"), ("note", "no throttling")];
-        assert_eq!(findings(&report), expected.map(|(of, says)| Finding::new(of, says)));
+        let report: Report = serde_json::from_value(report).unwrap();
+        assert_eq!(report.findings(), expected.map(|(of, says)| Finding::new(of, says)));
+    }
+
+    #[test]
+    fn report_of_a_version_without_notes_is_none() {
+        let report = serde_json::json!({
+            "kex": [{ "algorithm": "a" }], "key": [], "enc": [], "mac": [], "cves": [], "additional_notes": [],
+        });
+        assert!(serde_json::from_value::<Report>(report).is_err());
     }
 }

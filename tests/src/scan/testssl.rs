@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::{Finding, Scanner, Surface, run};
 use crate::Error;
@@ -31,8 +31,8 @@ pub(super) fn scan(program: &Path, surface: &Surface) -> Result<Vec<Finding>, Er
         command.args(SECTIONS).arg("--add-ca").arg(&listener.ca_file).arg("--jsonfile").arg(&report);
         let output = run(command.arg(url))?;
         let read =
-            std::fs::read(&report).ok().and_then(|text| serde_json::from_slice::<Vec<Value>>(&text).ok());
-        let is_whole = |entries: &Vec<Value>| entries.iter().any(|entry| entry["id"] == "scanTime");
+            std::fs::read(&report).ok().and_then(|text| serde_json::from_slice::<Vec<Entry>>(&text).ok());
+        let is_whole = |entries: &Vec<Entry>| entries.iter().any(|entry| entry.id == "scanTime");
         let entries = read
             .filter(is_whole)
             .ok_or_else(|| Scanner::Testssl.broke("did not scan to its end", &output))?;
@@ -41,16 +41,18 @@ pub(super) fn scan(program: &Path, surface: &Surface) -> Result<Vec<Finding>, Er
     Ok(findings)
 }
 
+/// One line of its report.
+#[derive(Deserialize)]
+struct Entry {
+    id: String,
+    severity: String,
+    finding: String,
+}
+
 /// `WARN` is what it says of itself and of what it could not try, not of the listener.
-fn finding(listener: &str, entry: &Value) -> Option<Finding> {
-    let text = |name: &str| entry[name].as_str().unwrap_or_default();
-    let is_well = matches!(text("severity"), "OK" | "INFO" | "WARN" | "DEBUG");
-    (!is_well).then(|| {
-        Finding::new(
-            format!("{listener} {}", text("id")),
-            format!("{}: {}", text("severity"), text("finding")),
-        )
-    })
+fn finding(listener: &str, Entry { id, severity, finding }: &Entry) -> Option<Finding> {
+    let is_well = matches!(severity.as_str(), "OK" | "INFO" | "WARN" | "DEBUG");
+    (!is_well).then(|| Finding::new(format!("{listener} {id}"), format!("{severity}: {finding}")))
 }
 
 #[cfg(test)]
@@ -60,7 +62,8 @@ mod tests {
     #[test]
     fn everything_above_information_is_a_finding() {
         let entry = |severity: &str| {
-            finding("cloud", &serde_json::json!({ "id": "RC4", "severity": severity, "finding": "offered" }))
+            let entry = Entry { id: "RC4".into(), severity: severity.into(), finding: "offered".into() };
+            finding("cloud", &entry)
         };
         assert_eq!(entry("LOW"), Some(Finding::new("cloud RC4", "LOW: offered")));
         assert!(

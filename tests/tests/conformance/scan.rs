@@ -29,5 +29,8 @@ fn finds_nothing_unexplained(environments: &Environments, scanner: Scanner) -> R
     let findings = scanner.scan(&Surface::of_local(&local)?)?;
     let scanned = Explanations::read(&folder().join("scan.toml"))?.judge(scanner, findings);
     ensure(scanned.wrong().is_empty(), || scanned.wrong().join("\n"))?;
+    // D20.
+    let log = std::fs::read_to_string(local.folder().join("dev.log"))?;
+    ensure(!log.contains("panicked at"), || log.clone())?;
     Ok(Completion::Completed)
 }

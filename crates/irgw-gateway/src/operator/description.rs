@@ -1,34 +1,33 @@
 //! The OpenAPI 3.1 document at `/openapi.json`: the operator's listener, and the authorization server where one is served.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The document: the listener's own, joined with the authorization server's description.
 pub(super) fn document(oauth: Option<&str>) -> String {
     let mut document = read(OWN);
     if let Some(oauth) = oauth {
         let mut oauth = read(oauth);
-        for part in ["paths", "tags", "components"] {
-            join(&mut document[part], oauth[part].take());
-        }
+        oauth.retain(|part, _| ["paths", "tags", "components"].contains(&part.as_str()));
+        join(&mut document, oauth);
     }
-    document.to_string()
+    Value::Object(document).to_string()
 }
 
 /// Adds what `more` has to what is there. No name is on both sides with two meanings.
-fn join(there: &mut Value, more: Value) {
-    match (there, more) {
-        (Value::Object(there), Value::Object(more)) => {
-            for (name, value) in more {
-                join(there.entry(name).or_insert(Value::Null), value);
+fn join(there: &mut Map<String, Value>, more: Map<String, Value>) {
+    for (name, more) in more {
+        match (there.get_mut(&name), more) {
+            (Some(Value::Object(there)), Value::Object(more)) => join(there, more),
+            (Some(Value::Array(there)), Value::Array(more)) => there.extend(more),
+            (_, more) => {
+                there.insert(name, more);
             }
         }
-        (Value::Array(there), Value::Array(more)) => there.extend(more),
-        (there, more) => *there = more,
     }
 }
 
-fn read(text: &str) -> Value {
-    serde_json::from_str(text).expect("the description is json")
+fn read(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).expect("the description is a json object")
 }
 
 const OWN: &str = include_str!("openapi.json");
@@ -41,7 +40,7 @@ mod tests {
     fn both_descriptions_are_whole_in_the_document() {
         let oauth = r#"{"openapi":"3.1.0","tags":[{"name":"oauth"}],"paths":{"/token":{"post":{}}},
             "components":{"schemas":{"Tokens":{}},"responses":{"Bad":{}}}}"#;
-        let document = read(&document(Some(oauth)));
+        let document = Value::Object(read(&document(Some(oauth))));
         for pointer in ["/paths/~1healthz/get", "/paths/~1token/post", "/components/schemas/IdentityKeys"] {
             assert!(document.pointer(pointer).is_some(), "{pointer}");
         }
