@@ -90,7 +90,8 @@ impl Scanner {
 
     /// Its program, if it is installed.
     pub fn program(self) -> Option<PathBuf> {
-        let named = |variable| std::env::var_os(variable).map(PathBuf::from);
+        // Absolute, since scanners are started in the folder that they write to.
+        let named = |variable| std::env::var_os(variable).and_then(|path| std::path::absolute(path).ok());
         let with = named("IRGW_SCANNERS");
         match self {
             Scanner::Sslyze => match named("IRGW_SSLYZE") {

@@ -11,7 +11,7 @@ use crate::Error;
 
 /// Every warning and failure of an algorithm, every CVE and every note, about the connection rate too.
 pub(super) fn scan(program: &Path, surface: &Surface) -> Result<Vec<Finding>, Error> {
-    let (host, port) = surface.file_server();
+    let (host, port) = surface.file_server()?;
     let output = run(Command::new(program).args(["--json", "--port", &port.to_string(), host]))?;
     // 2 and 3 tell of warnings and failures.
     let report = match output.status.code() {

@@ -11,7 +11,7 @@ use crate::{Error, Local, Process};
 pub struct Surface {
     dev: Dev,
     folder: PathBuf,
-    file_server: (String, u16),
+    file_server: Option<(String, u16)>,
     _serving: Option<Process>,
 }
 
@@ -39,18 +39,17 @@ impl Surface {
         let mut serving = Process::spawn(&mut command, &log)?;
         serving.wait_for(&log, || listening(&log).is_some())?;
         let port = listening(&log).unwrap_or_default();
-        Ok(Surface { dev, folder, file_server: ("127.0.0.1".into(), port), _serving: Some(serving) })
+        Ok(Surface { dev, folder, file_server: Some(("127.0.0.1".into(), port)), _serving: Some(serving) })
     }
 
-    /// The gateway that a `dev.json` names, and its demo provider's file server.
+    /// The gateway that a `dev.json` names, and its first provider's file server, if it names one.
     ///
     /// # Errors
-    /// When the file cannot be read, or names no file server.
+    /// When the file cannot be read.
     pub fn of_identity(identity: &Path) -> Result<Surface, Error> {
         let dev = Dev::read(identity)?;
         let sftp = dev.providers.first().and_then(|provider| provider.sftp.as_ref());
-        let sftp = sftp.ok_or_else(|| Error::content(identity, "no provider with a file server"))?;
-        let file_server = (sftp.host.clone(), sftp.port);
+        let file_server = sftp.map(|sftp| (sftp.host.clone(), sftp.port));
         Ok(Surface { dev, folder: new_folder()?, file_server, _serving: None })
     }
 
@@ -64,8 +63,9 @@ impl Surface {
     }
 
     /// Host and port.
-    pub(super) fn file_server(&self) -> (&str, u16) {
-        (&self.file_server.0, self.file_server.1)
+    pub(super) fn file_server(&self) -> Result<(&str, u16), Error> {
+        let known = self.file_server.as_ref().map(|(host, port)| (host.as_str(), *port));
+        known.ok_or_else(|| Error::Target("dev.json names no file server".into()))
     }
 
     pub(super) fn operator(&self) -> Result<&Operator, Error> {
