@@ -64,6 +64,8 @@ mod records;
 mod report;
 mod told;
 
+pub mod scan;
+
 mod error;
 mod words;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, attack, bench, ci, conformance, fuzz, release, tidy, vectors};
+use crate::{Error, attack, bench, ci, conformance, fuzz, release, scan, tidy, vectors};
 
 /// The project's own tasks.
 ///
@@ -25,6 +25,7 @@ enum Task {
     Conformance(conformance::Args),
     Attack(attack::Args),
     Vectors(vectors::Args),
+    Scan(scan::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Release(release::Args),
@@ -64,6 +65,7 @@ impl Cli {
             Task::Vectors(args) => return args.run(),
             Task::Fuzz(args) => return args.run(),
             Task::Release(args) => return Ok(args.run()),
+            Task::Scan(args) => return Ok(args.run()),
             Task::Ci(args) => args.run(),
             Task::Tidy => tidy::run(),
             Task::Bench(args) => args.run(),

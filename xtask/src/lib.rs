@@ -6,6 +6,7 @@
 //!   conformance            the cases of tests/ against any running gateway
 //!   attack                 the attacks of tests/attacks.toml on any running gateway
 //!   vectors                x509-limbo and Wycheproof through irgw-tls and irgw-m2m
+//!   scan                   the scanners of others against a gateway
 //!   bench                  the gateway beside HAProxy and oidc-provider; verification; look-ups
 //!   fuzz                   the fuzz targets of every crate, for a bounded time
 //!   release                what a release needs: checks, packages, static programs, bill of materials, publishing
@@ -26,6 +27,7 @@ mod fuzz;
 mod judged;
 mod release;
 mod run;
+mod scan;
 pub mod tidy;
 mod vectors;
 

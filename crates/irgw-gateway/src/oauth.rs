@@ -40,6 +40,11 @@ impl OAuth {
         self.server.endpoint(path)
     }
 
+    /// What applications may ask it, an OpenAPI 3.1 document.
+    pub(crate) fn description(&self) -> String {
+        self.server.description()
+    }
+
     /// Answers a request. Once its turn has come it is decided and recorded, also when the caller goes away: what was
     /// issued or revoked is in the audit log, and a thread that hashes a password counts until it ends (C24).
     pub(crate) async fn answer(

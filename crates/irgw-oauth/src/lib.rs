@@ -16,6 +16,7 @@ mod bearer;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod customers;
+mod description;
 mod fault;
 mod form;
 pub mod grants;

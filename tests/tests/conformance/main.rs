@@ -28,11 +28,11 @@ mod pooling;
 mod postgres;
 mod races;
 mod refresh;
+mod scan;
 mod sending;
 mod sets;
 mod shell;
 mod sshd;
-mod sslyze;
 mod stalling;
 mod submissions;
 mod tools;
@@ -114,8 +114,8 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         pooling::trials,
         postgres::trials,
         races::trials,
+        scan::trials,
         shell::trials,
-        sslyze::trials,
         stalling::trials,
         submissions::trials,
     ] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use irgw_core::Environment;
 use irgw_tests::Local;
 use libtest_mimic::{Completion, Trial};
+use serde_json::Value;
 
 use crate::environments::{Environments, ensure, eventually, installed, irgw, text};
 use crate::tools::{PATIENCE, ask, curl, provider, record_of, token};
@@ -22,6 +23,7 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
     };
     vec![
         trial("metrics_need_the_operators_token", metrics_need_the_operators_token),
+        trial("description_is_of_what_is_served", description_is_of_what_is_served),
         trial("changed_audit_log_is_found_out", changed_audit_log_is_found_out),
     ]
 }
@@ -46,6 +48,46 @@ fn metrics_need_the_operators_token(local: &Local) -> Result {
         let answer = curl(dev, None, &url, &["-H", &field])?;
         ensure(answer.status == expected, || format!("{expected} expected: {}", answer.text))?;
         ensure(answer.text.contains("# EOF") == (expected == "200"), || answer.text.clone())?;
+    }
+    Ok(Completion::Completed)
+}
+
+/// Each path of `/openapi.json`, at the address that it names, is answered as it says; how a 404 lists them too.
+fn description_is_of_what_is_served(local: &Local) -> Result {
+    let dev = local.dev();
+    let operator = dev.listeners.operator.as_ref().ok_or("no operator's listener")?;
+    let at = |url: &str, more: &[&str]| curl(dev, None, url, more);
+    let document = at(&format!("{}/openapi.json", operator.base_url), &[])?;
+    let body = document.text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let document: Value = serde_json::from_str(body)?;
+    let paths = document.get("paths").and_then(Value::as_object).ok_or("the description has no paths")?;
+    let missing = at(&format!("{}/nowhere", operator.base_url), &[])?;
+    for (path, item) in paths {
+        let server = item.pointer("/servers/0/url").and_then(Value::as_str);
+        ensure(server.is_some() || missing.text.contains(path), || format!("{path}: {}", missing.text))?;
+        let url = format!("{}{path}", server.unwrap_or(&operator.base_url));
+        for (method, operation) in
+            item.as_object().into_iter().flatten().filter(|(name, _)| *name != "servers")
+        {
+            // Without credentials and parameters: each says so in a way that it describes, and none is unknown.
+            let fields = if method == "post" { &["--data", ""][..] } else { &[] };
+            let answer = at(&url, fields)?;
+            let described = operation.pointer(&format!("/responses/{}", answer.status));
+            ensure(described.is_some(), || format!("{method} {url}: {}", answer.text))?;
+            let other = at(&url, &["--request", "DELETE"])?;
+            let allow = format!("allow: {}\r\n", method.to_uppercase());
+            ensure(other.status == "405" && other.text.contains(&allow), || {
+                format!("{url}: {}", other.text)
+            })?;
+        }
+    }
+    let oauth = dev.oauth.as_ref().ok_or("no authorization server")?;
+    for endpoint in ["authorize", "token", "introspect", "revoke", "jwks"] {
+        let described = |(path, item): (&String, &Value)| {
+            let server = item.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
+            format!("{server}{path}") == format!("{}{endpoint}", oauth.issuer)
+        };
+        ensure(paths.iter().any(described), || format!("{endpoint} is not described"))?;
     }
     Ok(Completion::Completed)
 }

@@ -38,7 +38,7 @@ pub(super) fn screen(manifest: &Manifest, layout: &Layout) -> String {
 
   cloud     {cloud:<28} {mutual}, /gateway/… and /secure/gateway/…
   desktop   {desktop:<28} one-way TLS, /gateway2/… and /gateway3/oauth/…
-  operator  {operator:<28} /healthz /readyz /metrics /identity/jwks.json
+  operator  {operator:<28} /healthz /readyz /metrics /identity/jwks.json /openapi.json
   backing   {sample:<28} a sample service that echoes what it receives
 
   customers {customer} may log in at {applications}

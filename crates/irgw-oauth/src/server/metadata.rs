@@ -10,7 +10,7 @@ use super::AuthorizationServer;
 use crate::access_token::SCOPE;
 
 /// Before the issuer's path (RFC 8414 §3.1).
-pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+pub(crate) const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
 impl AuthorizationServer {
     pub(super) fn metadata(&self) -> Response<Bytes> {

@@ -25,6 +25,8 @@ mod token;
 mod transaction;
 mod views;
 
+pub(crate) use metadata::WELL_KNOWN;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +106,7 @@ impl AuthorizationServer {
     /// Which endpoint a path names, if it is one of this server's. Paths are compared as they are written.
     pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
         let root = self.path();
-        if let Some(rest) = path.strip_prefix(metadata::WELL_KNOWN) {
+        if let Some(rest) = path.strip_prefix(WELL_KNOWN) {
             return (rest.trim_end_matches('/') == root.trim_end_matches('/')).then_some(Endpoint::Metadata);
         }
         Some(match path.strip_prefix(root)? {
@@ -213,9 +215,16 @@ impl AuthorizationServer {
     }
 
     /// The issuer's path, `/gateway3/oauth/`.
-    fn path(&self) -> &str {
-        let after_scheme = self.settings.issuer.split_once("://").map_or("", |(_, rest)| rest);
-        after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/")
+    pub(crate) fn path(&self) -> &str {
+        self.settings.issuer.get(self.origin().len()..).filter(|path| !path.is_empty()).unwrap_or("/")
+    }
+
+    /// The issuer's scheme and authority, `https://HOST`.
+    pub(crate) fn origin(&self) -> &str {
+        let issuer = self.settings.issuer.as_str();
+        let authority = issuer.find("://").map_or(0, |at| at + 3);
+        let end = issuer.get(authority..).and_then(|rest| rest.find('/')).map(|at| authority + at);
+        end.and_then(|end| issuer.get(..end)).unwrap_or(issuer)
     }
 }
 

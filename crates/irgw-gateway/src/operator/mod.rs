@@ -6,13 +6,16 @@
 //! | `/readyz` | 200 while requests are judged; 503 while it drains, and when the registry is stale or the audit log cannot be written |
 //! | `/identity/jwks.json` | the public keys of the identity tokens, a JWK set (GW-3) |
 //! | `/metrics` | OpenMetrics text; needs `Authorization: Bearer` and the operator's token |
+//! | `/openapi.json` | what is served here and by the authorization server, an OpenAPI 3.1 document |
+
+mod description;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -26,6 +29,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::handle::Desk;
 use crate::life::Phase;
+use crate::oauth::OAuth;
 
 /// Connections at once: for one operator and their monitoring.
 const CONNECTIONS: usize = 64;
@@ -36,7 +40,11 @@ pub(crate) struct Operator {
     desk: Arc<Desk>,
     token: watch::Receiver<OperatorToken>,
     phase: watch::Receiver<Phase>,
+    description: String,
 }
+
+/// What is served.
+const PATHS: [&str; 5] = ["/healthz", "/readyz", "/identity/jwks.json", "/metrics", "/openapi.json"];
 
 impl Operator {
     pub(crate) fn new(
@@ -44,7 +52,8 @@ impl Operator {
         token: watch::Receiver<OperatorToken>,
         phase: watch::Receiver<Phase>,
     ) -> Operator {
-        Operator { desk, token, phase }
+        let oauth = desk.oauth.as_ref().map(OAuth::description);
+        Operator { description: description::document(oauth.as_deref()), desk, token, phase }
     }
 
     /// Accepts until the task is aborted.
@@ -72,7 +81,9 @@ impl Operator {
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+            return response;
         }
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n"),
@@ -91,10 +102,8 @@ impl Operator {
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 response
             }
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "not found; try /healthz, /readyz, /identity/jwks.json, /metrics\n",
-            ),
+            "/openapi.json" => typed(StatusCode::OK, "application/json", self.description.clone()),
+            _ => typed(StatusCode::NOT_FOUND, TEXT, format!("not found; try {}\n", PATHS.join(", "))),
         }
     }
 
@@ -149,8 +158,10 @@ impl OperatorToken {
     }
 }
 
+const TEXT: &str = "text/plain; charset=utf-8";
+
 fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    typed(status, "text/plain; charset=utf-8", text.to_owned())
+    typed(status, TEXT, text.to_owned())
 }
 
 fn typed(status: StatusCode, media_type: &'static str, body: String) -> Response<Full<Bytes>> {
