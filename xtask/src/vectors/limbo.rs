@@ -1,4 +1,4 @@
-//! x509-limbo's schema of cases and of results (https://x509-limbo.com, `limbo-schema.json`, version 1).
+//! x509-limbo's schema of cases and of results (<https://x509-limbo.com>, `limbo-schema.json`, version 1).
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Wycheproof's files of vectors (https://github.com/C2SP/wycheproof): JWS, ECDSA with R and S side by side, RSA PKCS#1.
+//! Wycheproof's files of vectors (<https://github.com/C2SP/wycheproof>): JWS, ECDSA with R and S side by side, RSA PKCS#1.
 
 use std::path::Path;
 
