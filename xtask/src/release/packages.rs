@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use super::outcome::Outcome;
 use super::workspace::Workspace;
@@ -18,16 +19,16 @@ pub(super) fn check(release: &Release) -> Result<Outcome, Error> {
     say("packing every crate and building it from its package");
     let mut package = run::cargo();
     package.current_dir(&workspace.workspace_root).args(["package", "--locked"]);
-    // The packages share what is built of others' crates; without a folder given, each would build it anew.
-    package.env("CARGO_TARGET_DIR", &workspace.target_directory);
-    // The workspace's own level, which packages do not have: most of what they need is built already.
-    package.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+    let target = target(release)?;
+    package.env("CARGO_TARGET_DIR", &target);
+    // Nobody looks into them.
+    package.env("CARGO_PROFILE_DEV_DEBUG", "none");
     if release.tree.changes.is_empty() {
         run::check(package.args(names(workspace)))?;
     } else {
         run::check(package.args(names(workspace)).arg("--allow-dirty"))?;
     }
-    let folder = workspace.target_directory.join("package");
+    let folder = target.join("package");
     let mut packed = BTreeMap::new();
     for member in workspace.published() {
         let file = folder.join(format!("{}-{}.crate", member.name, member.version));
@@ -40,6 +41,24 @@ pub(super) fn check(release: &Release) -> Result<Outcome, Error> {
         large.map(|(name, bytes)| format!("{name} has {bytes} bytes, more than {LIMIT_BYTES}")).collect();
     Ok(Outcome::unless(wrong, format!("{} crates pack, and each builds from its package", packed.len()))
         .with(details))
+}
+
+/// The folder that this checkout's packages are built in, and no other: cargo takes a packed crate that it has seen there, in this
+/// version, for one that never changes. What others were built in goes.
+fn target(release: &Release) -> Result<PathBuf, Error> {
+    let folder = release.workspace.target_directory.join("packages");
+    fs::create_dir_all(&folder).map_err(Error::at("create", &folder))?;
+    let commit = &release.tree.commit;
+    let name = match release.tree.changes.is_empty() {
+        true => commit.clone(),
+        false => format!("{commit}-{}", std::process::id()),
+    };
+    for other in fs::read_dir(&folder).map_err(Error::at("read", &folder))?.flatten() {
+        if other.file_name() != *name {
+            fs::remove_dir_all(other.path()).map_err(Error::at("remove", &other.path()))?;
+        }
+    }
+    Ok(folder.join(name))
 }
 
 /// `-p` and the name of every crate that is published.
