@@ -34,6 +34,10 @@ impl NormalPath {
             normal.push('/');
             append_segment(&mut normal, segment)?;
         }
+        // What has to be percent-encoded grows threefold.
+        if normal.len() > LIMIT_BYTES {
+            return Err(Ambiguous::TooLong);
+        }
         Ok(NormalPath(normal))
     }
 
@@ -56,7 +60,7 @@ impl NormalPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ambiguous {
-    /// Longer than 4,096 bytes.
+    /// Longer than 4,096 bytes, as it came or as it is forwarded.
     TooLong,
     /// No leading slash: absolute-form, authority-form and asterisk-form targets are not served.
     NotAbsolute,
@@ -207,6 +211,8 @@ mod tests {
             assert_eq!(normal(path), Err(why), "{path}");
         }
         assert_eq!(normal(&format!("/{}", "a".repeat(4096))), Err(TooLong));
+        assert_eq!(normal(&format!("/{}", "[".repeat(1366))), Err(TooLong));
+        assert!(normal(&format!("/{}", "[".repeat(1365))).is_ok_and(|path| path.len() == 4096));
     }
 
     #[test]
