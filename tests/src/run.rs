@@ -1,6 +1,6 @@
 //! Tries cases against a target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use irgw_core::{Channel, Rule};
 use serde_json::Value;
 
-use crate::case::{Case, Given, Row};
+use crate::case::{Case, Given, Request, Row};
 use crate::certificate::{ClientIdentity, thumbprints};
 use crate::key::fill;
 use crate::report::{CaseResult, Outcome, Report};
@@ -19,6 +19,8 @@ use crate::target::{AUDIT_PATIENCE, Place, Target};
 use crate::template::{Values, to_hex};
 use crate::{Error, judge, records, told, transfer, words};
 
+/// How long a gateway may take to learn of another's keys.
+const KEYS_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to look for a record that must not come.
 const AUDIT_MOMENT: Duration = Duration::from_millis(300);
 
@@ -175,6 +177,26 @@ fn once(
     })
 }
 
+/// Waits until a gateway has the keys of access tokens that another one of the same store has made: it looks five times a second.
+fn learn_keys(place: &Place, other: &Place) -> Result<(), Error> {
+    let (theirs, deadline) = (published_keys(other)?, Instant::now() + KEYS_PATIENCE);
+    while !theirs.is_subset(&published_keys(place)?) && Instant::now() < deadline {
+        // There is nothing to wake us.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// The ids of the keys that a gateway's access tokens are checked by.
+fn published_keys(place: &Place) -> Result<BTreeSet<String>, Error> {
+    let request = Request { path: "/gateway3/oauth/jwks".into(), ..Request::default() };
+    let given = Given { request, ..Given::default() };
+    let (_, body) = place.desktop().open(&given, None, None, &Values::default())?.ask()?;
+    let set: Value = serde_json::from_str(&body).map_err(Error::recipe)?;
+    let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+    Ok(keys.map(|key| judge::text(key, "kid").to_owned()).collect())
+}
+
 /// What a connection is made with.
 pub(crate) struct Prepared {
     /// A text that no other request has in its User-Agent.
@@ -204,6 +226,9 @@ pub(crate) fn prepare(
             (seconds, Some(local)) => Some(local.before(now, seconds)?),
         };
         made = oauth.perform(&target.dev, past.as_deref().unwrap_or(place), now, &mut values)?;
+        if let Some(past) = past {
+            learn_keys(place, &past)?;
+        }
     }
     fill_in_row(rows, &mut values)?;
     let identity = match given.channel() {
