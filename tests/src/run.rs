@@ -191,7 +191,10 @@ fn learn_keys(place: &Place, other: &Place) -> Result<(), Error> {
 fn published_keys(place: &Place) -> Result<BTreeSet<String>, Error> {
     let request = Request { path: "/gateway3/oauth/jwks".into(), ..Request::default() };
     let given = Given { request, ..Given::default() };
-    let (_, body) = place.desktop().open(&given, None, None, &Values::default())?.ask()?;
+    let (endpoint, mut values) = (place.desktop(), Values::default());
+    values.set("authority", &endpoint.authority);
+    values.set("case", "keys");
+    let (_, body) = endpoint.open(&given, None, None, &values)?.ask()?;
     let set: Value = serde_json::from_str(&body).map_err(Error::recipe)?;
     let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
     Ok(keys.map(|key| judge::text(key, "kid").to_owned()).collect())
