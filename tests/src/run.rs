@@ -177,7 +177,8 @@ fn once(
     })
 }
 
-/// Waits until a gateway has the keys of access tokens that another one of the same store has made: it looks five times a second.
+/// Waits, [`KEYS_PATIENCE`] at most, until a gateway has the keys of access tokens that another one of the same store has made: it
+/// looks five times a second.
 fn learn_keys(place: &Place, other: &Place) -> Result<(), Error> {
     let (theirs, deadline) = (published_keys(other)?, Instant::now() + KEYS_PATIENCE);
     while !theirs.is_subset(&published_keys(place)?) && Instant::now() < deadline {

@@ -7,7 +7,8 @@ use irgw_tls::{CommonName, IssuerPin};
 
 use crate::column::{self, seconds, time_at, time_if_any, word};
 use crate::parties::expect_provider;
-use crate::sql::{Bind, Row, Transaction, values};
+use crate::selection::Selection;
+use crate::sql::{Row, Transaction, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A Common Name to be enrolled.
@@ -222,22 +223,14 @@ impl Store {
         filter: &ClientCertFilter,
         page: &Page,
     ) -> Result<Listed<ClientCert>, Error> {
-        let mut query = String::from(
-            "SELECT common_name, provider, environment, issuer_pin, exclusive, since, revoked
-             FROM client_certs WHERE common_name > ?1",
-        );
+        let select = "SELECT common_name, provider, environment, issuer_pin, exclusive, since, revoked
+             FROM client_certs WHERE common_name > ?1";
         let (limit, provider) = (page.probe(), filter.provider.as_ref().map(ProviderId::as_str));
         let environment = filter.environment.map(Environment::name);
-        let mut values: Vec<&dyn Bind> = vec![&page.after, &limit];
-        if let Some(provider) = &provider {
-            values.push(provider);
-            query.push_str(&format!(" AND provider = ?{}", values.len()));
-        }
-        if let Some(environment) = &environment {
-            values.push(environment);
-            query.push_str(&format!(" AND environment = ?{}", values.len()));
-        }
-        query.push_str(" ORDER BY common_name LIMIT ?2");
+        let (query, values) = Selection::after(select, &page.after)
+            .only("provider", &provider)
+            .only("environment", &environment)
+            .page("common_name", &limit);
         self.read(|transaction| {
             filter.provider.as_ref().map_or(Ok(()), |provider| expect_provider(transaction, provider))?;
             let certs = transaction.all(&query, &values, listed)?.into_iter();

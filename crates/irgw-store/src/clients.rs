@@ -9,7 +9,8 @@ use crate::column::{self, check_text, number, seconds, time_at, time_if_any, wor
 use crate::families::{self, Of};
 use crate::parties::expect_provider;
 use crate::registered::{CLIENT_COLUMNS, redirect_uri};
-use crate::sql::{Bind, Row, Transaction, values};
+use crate::selection::Selection;
+use crate::sql::{Row, Transaction, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A client to be registered.
@@ -296,19 +297,13 @@ impl Store {
         filter: &ClientFilter,
         page: &Page,
     ) -> Result<Listed<RegisteredClient>, Error> {
-        let mut query = format!("SELECT {CLIENT_COLUMNS} FROM clients WHERE id > ?1");
+        let select = format!("SELECT {CLIENT_COLUMNS} FROM clients WHERE id > ?1");
         let (limit, provider) = (page.probe(), filter.provider.as_ref().map(ProviderId::as_str));
         let environment = filter.environment.map(Environment::name);
-        let mut values: Vec<&dyn Bind> = vec![&page.after, &limit];
-        if let Some(provider) = &provider {
-            values.push(provider);
-            query.push_str(&format!(" AND provider = ?{}", values.len()));
-        }
-        if let Some(environment) = &environment {
-            values.push(environment);
-            query.push_str(&format!(" AND environment = ?{}", values.len()));
-        }
-        query.push_str(" ORDER BY id LIMIT ?2");
+        let (query, values) = Selection::after(select, &page.after)
+            .only("provider", &provider)
+            .only("environment", &environment)
+            .page("id", &limit);
         self.read(|transaction| {
             filter.provider.as_ref().map_or(Ok(()), |provider| expect_provider(transaction, provider))?;
             let clients = transaction.all(&query, &values, listed)?.into_iter();

@@ -82,6 +82,7 @@ mod registered;
 mod registry;
 mod revision;
 mod revocations;
+mod selection;
 mod sessions;
 mod shards;
 mod signing_certs;

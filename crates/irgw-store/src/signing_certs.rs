@@ -6,7 +6,8 @@ use irgw_m2m::{KeyKind, LegacySha1, SigningCert, SigningCertRow};
 use crate::column::{self, check_text, seconds, time_at, time_if_any, word};
 use crate::digest::sha256;
 use crate::parties::expect_owner;
-use crate::sql::{Bind, Row, values};
+use crate::selection::Selection;
+use crate::sql::{Row, values};
 use crate::{Batch, Error, Kind, Listed, Page, Store};
 
 /// A signing certificate to be enrolled.
@@ -256,27 +257,18 @@ impl Store {
         filter: &SigningCertFilter,
         page: &Page,
     ) -> Result<Listed<EnrolledSigningCert>, Error> {
-        let mut query = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > ?1");
+        let select = format!("SELECT {COLUMNS} FROM signing_certs WHERE thumbprint > ?1");
         let after = match page.after.as_str() {
             "" => Vec::new(),
             key => key.parse::<Thumbprint>().map_err(|_| Error::After(key.to_owned()))?.0.to_vec(),
         };
         let (limit, owner) = (page.probe(), filter.owner.as_ref().map(OwnerId::as_str));
         let environment = filter.environment.map(Environment::name);
-        let mut values: Vec<&dyn Bind> = vec![&after, &limit];
-        if let Some(owner) = &owner {
-            values.push(owner);
-            query.push_str(&format!(" AND owner = ?{}", values.len()));
-        }
-        if let Some(issuer) = &filter.issuer {
-            values.push(issuer);
-            query.push_str(&format!(" AND issuer = ?{}", values.len()));
-        }
-        if let Some(environment) = &environment {
-            values.push(environment);
-            query.push_str(&format!(" AND environment = ?{}", values.len()));
-        }
-        query.push_str(" ORDER BY thumbprint LIMIT ?2");
+        let (query, values) = Selection::after(select, &after)
+            .only("owner", &owner)
+            .only("issuer", &filter.issuer)
+            .only("environment", &environment)
+            .page("thumbprint", &limit);
         self.read(|transaction| {
             filter.owner.as_ref().map_or(Ok(()), |owner| expect_owner(transaction, owner))?;
             let certs = transaction.all(&query, &values, listed)?;
