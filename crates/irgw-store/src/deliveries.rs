@@ -143,8 +143,8 @@ impl Store {
         .inspect(|_| self.settle())
     }
 
-    /// Takes the next delivery that is due, for `lease`: the oldest set of a feed before the next one, and none that
-    /// somebody is at. `busy` are providers that have no room for another one now.
+    /// Takes the next delivery that is due, for `lease` or up to a second more, since times are whole seconds: the oldest set of a feed
+    /// before the next one, and none that somebody is at. `busy` are providers that have no room for another one now.
     ///
     /// # Errors
     /// Faults of the database.
@@ -155,7 +155,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<DeliveryEntry>, Error> {
         let query = "SELECT number, provider FROM deliveries AS it
-             WHERE state = 'queued' AND due <= ?1 AND claimed <= ?1 AND NOT EXISTS
+             WHERE state = 'queued' AND due <= ?1 AND claimed < ?1 AND NOT EXISTS
                (SELECT 1 FROM deliveries AS earlier WHERE earlier.provider = it.provider
                 AND earlier.environment = it.environment AND earlier.feed = it.feed
                 AND earlier.number < it.number AND earlier.state IN ('queued', 'held'))

@@ -27,7 +27,7 @@ CREATE TABLE partners (
     PRIMARY KEY (provider, environment)
 );
 
--- One row a set. `turn` counts the claims: only the latest one may write. Until `claimed` somebody is at it.
+-- One row a set. `turn` counts the claims: only the latest one may write. Through the second `claimed` somebody is at it.
 -- `sent` is how much of the files without a name yet is on its way, as last noted: for those who watch.
 CREATE TABLE deliveries (
     number      BIGINT PRIMARY KEY CHECK (number > 0),
