@@ -75,9 +75,8 @@ fn kill_again_and_again(local: Local, sshd: &Path) -> Result {
     world.sending.check(&world.sets())?;
     let (sets, files) = world.submitted();
     let unrecorded = world.unrecorded()?;
-    crate::say(&format!(
-        "{files} files in {sets} sets, {kills} kills: {tally:?}; {unrecorded} files without a record"
-    ));
+    ensure(unrecorded == 0, || format!("{unrecorded} of {files} files have no audit record"))?;
+    crate::say(&format!("{files} files in {sets} sets, {kills} kills: {tally:?}"));
     Ok(Completion::Completed)
 }
 
@@ -227,7 +226,7 @@ impl World {
         Ok(())
     }
 
-    /// How many files have no audit record, since the process was killed before it was written: their receipts are in the ledger.
+    /// How many files have no audit record.
     fn unrecorded(&self) -> Result<usize> {
         let log = fs::read_to_string(self.sending.local.audit_log("killed"))?;
         let mut recorded = BTreeSet::new();

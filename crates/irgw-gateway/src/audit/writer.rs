@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,7 +34,10 @@ pub struct AuditLog {
 struct Shared {
     pending: Mutex<Pending>,
     due: Condvar,
+    /// A batch is in the file.
     room: Notify,
+    /// How many records are in the file, of those that this process took.
+    written: AtomicU64,
     failing: AtomicBool,
     disturbed: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -44,6 +47,10 @@ struct Shared {
 struct Pending {
     bytes: Vec<u8>,
     records: u64,
+    /// How many there have been.
+    taken: u64,
+    /// Somebody waits for them.
+    hurried: bool,
     closing: bool,
     closed: bool,
 }
@@ -68,8 +75,12 @@ impl AuditLog {
         let file = Chained::open(path, key)?;
         let shared = Arc::new(Shared::default());
         let for_writer = shared.clone();
-        let writer =
-            std::thread::Builder::new().name("audit".into()).spawn(move || write(&for_writer, file))?;
+        let writer = std::thread::Builder::new().name("audit".into()).spawn(move || {
+            write(&for_writer, file);
+            // Nobody waits for what nobody writes.
+            for_writer.written.store(u64::MAX, Ordering::Release);
+            for_writer.room.notify_waiters();
+        })?;
         *shared.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
         Ok(AuditLog { shared })
     }
@@ -85,6 +96,7 @@ impl AuditLog {
         }
         pending.bytes.extend_from_slice(&bytes);
         pending.records += 1;
+        pending.taken += 1;
         if pending.bytes.len() >= BATCH_BYTES {
             self.shared.due.notify_one();
         }
@@ -108,6 +120,25 @@ impl AuditLog {
     /// When there is none within `patience`.
     pub async fn room_within(&self, patience: Duration) -> Result<(), NoRoom> {
         tokio::time::timeout(patience, self.room()).await.map_err(|_| NoRoom)
+    }
+
+    /// Waits until what was recorded before is in the file, for somebody whose next step says that it is; or until the log is closed,
+    /// when the rest has gone to the log of errors.
+    pub async fn written(&self) {
+        let wanted = {
+            let mut pending = self.shared.pending();
+            pending.hurried = true;
+            pending.taken
+        };
+        self.shared.due.notify_one();
+        loop {
+            // Register before looking, so that what is written in between is not missed.
+            let batch = self.shared.room.notified();
+            if self.shared.written.load(Ordering::Acquire) >= wanted {
+                return;
+            }
+            batch.await;
+        }
     }
 
     /// Whether the last write failed; it is tried again all the time.
@@ -162,11 +193,13 @@ fn write(shared: &Shared, mut file: Chained) {
     let mut spare = Vec::new();
     loop {
         let pending = shared.pending();
-        let wait = |pending: &mut Pending| pending.bytes.len() < BATCH_BYTES && !pending.closing;
+        let wait =
+            |pending: &mut Pending| pending.bytes.len() < BATCH_BYTES && !pending.closing && !pending.hurried;
         let (mut pending, _) =
             shared.due.wait_timeout_while(pending, BATCH_DELAY, wait).unwrap_or_else(PoisonError::into_inner);
         let closing = pending.closing;
         let records = std::mem::take(&mut pending.records);
+        pending.hurried = false;
         if pending.bytes.is_empty() {
             if closing {
                 drop(pending);
@@ -181,6 +214,7 @@ fn write(shared: &Shared, mut file: Chained) {
             give_up(&bytes);
             return file.tell();
         }
+        shared.written.fetch_add(records, Ordering::Release);
         shared.room.notify_waiters();
         if bytes.capacity() <= 2 * BATCH_BYTES {
             bytes.clear();
@@ -324,6 +358,20 @@ mod tests {
         assert_eq!(log.room_within(Duration::from_secs(2)).await, Err(NoRoom));
         log.shared.pending().bytes.clear();
         assert_eq!(log.room_within(Duration::from_secs(2)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_is_in_the_file() {
+        let (_folder, path) = folder();
+        let log = AuditLog::open(&path, key()).unwrap();
+        for id in ["first", "second"] {
+            log.record(&record(id));
+            log.written().await;
+            assert!(std::fs::read_to_string(&path).unwrap().contains(id));
+        }
+        log.close();
+        log.record(&record("late"));
+        log.written().await;
     }
 
     #[test]

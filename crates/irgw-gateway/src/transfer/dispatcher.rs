@@ -210,6 +210,7 @@ impl Dispatcher {
             let record = delivered(id, &entry.delivery.provider, parcel, sealed, self.clock.since_epoch());
             self.audit.record(&record);
         }
+        self.audit.written().await;
         Ok(())
     }
 

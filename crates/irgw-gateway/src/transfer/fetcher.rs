@@ -11,6 +11,7 @@ use irgw_sftp::fileset::{EnvironmentCode, Expectation, Feed};
 use irgw_sftp::intake::{Event, Folders, Intake, Limits, Originals, Pass, Settings};
 use irgw_sftp::ssh::sftp::RemoteFile;
 use irgw_store::Store;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::dispatcher::dialer;
@@ -148,8 +149,14 @@ impl Fetcher {
             }
         }
         // Before it is noted that this was done: at worst a release is recorded twice.
-        for release in intake.unannounced() {
+        let releases = intake.unannounced();
+        for release in &releases {
             self.audit.record(&released(&partner.provider, &release.set, self.clock.since_epoch()));
+        }
+        if !releases.is_empty() {
+            Handle::current().block_on(self.audit.written());
+        }
+        for release in releases {
             intake.announced(&release.set).map_err(|trouble| trouble.to_string())?;
         }
         match troubles.first() {
