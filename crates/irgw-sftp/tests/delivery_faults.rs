@@ -132,12 +132,15 @@ async fn lied_to() -> Option<(World, Liar)> {
     Some((world, liar))
 }
 
-/// The fault of an attempt to which the server answers as `script` says. It delivers nothing, and the next attempt, to which it
-/// tells the truth, delivers.
-async fn fault_of(script: impl FnMut(&Packet) -> Answer + Send + 'static) -> Option<DeliveryFault> {
+/// The fault of an attempt to which the server answers as `script` says, and that waits for each answer for `patience`. It delivers
+/// nothing, and the next attempt, to which the server tells the truth, delivers.
+async fn fault_of(
+    script: impl FnMut(&Packet) -> Answer + Send + 'static,
+    patience: Duration,
+) -> Option<DeliveryFault> {
     let (mut world, liar) = lied_to().await?;
     liar.follow(script);
-    world.patience = Duration::from_millis(500);
+    world.patience = patience;
     let (outcome, events) = world.attempt().await;
     let fault = outcome.expect_err("a lie is found out");
     assert!(!fault.is_for_an_operator(), "{fault:?}");
@@ -181,7 +184,7 @@ async fn upload_that_the_server_did_not_keep_is_no_delivery_e09() {
         (failing(is_sync, StatusCode::Failure, "Failure"), refused(Operation::Sync)),
         (failing(is_open, StatusCode::PermissionDenied, "Read-only"), Error::Permission(Operation::Open)),
     ] {
-        let Some(fault) = fault_of(script).await else { return };
+        let Some(fault) = fault_of(script, PATIENCE).await else { return };
         assert_eq!(fault, DeliveryFault::Files(error));
     }
 }
@@ -202,13 +205,13 @@ async fn file_of_another_size_than_was_sent_is_no_delivery_e09() {
         }
         _ => Answer::Truth,
     };
-    let Some(fault) = fault_of(shrunk).await else { return };
+    let Some(fault) = fault_of(shrunk, PATIENCE).await else { return };
     assert!(matches!(fault, DeliveryFault::Files(Error::Size { found: 7, .. })), "{fault:?}");
     let unwritten = |request: &Packet| match request {
         Packet::Write(write) if write.offset > 200_000 => Answer::Undone(status(request, StatusCode::Ok, "")),
         _ => Answer::Truth,
     };
-    let Some(fault) = fault_of(unwritten).await else { return };
+    let Some(fault) = fault_of(unwritten, PATIENCE).await else { return };
     assert!(matches!(fault, DeliveryFault::Files(Error::Size { .. })), "{fault:?}");
 }
 
@@ -232,7 +235,9 @@ async fn answer_that_does_not_come_is_no_delivery() {
         (ends(is_close), Error::Lost(Operation::Close)),
         (ends(is_rename), Error::Lost(Operation::Rename)),
     ] {
-        let Some(fault) = fault_of(script).await else { return };
+        // Silence alone is waited for to its end.
+        let patience = if matches!(error, Error::Timeout(_)) { Duration::from_secs(2) } else { PATIENCE };
+        let Some(fault) = fault_of(script, patience).await else { return };
         assert_eq!(fault, DeliveryFault::Files(error));
     }
 }
@@ -257,7 +262,7 @@ async fn rename_that_was_not_done_is_no_delivery() {
         Packet::Rename(_) => Answer::Undone(status(request, StatusCode::Ok, "")),
         _ => Answer::Truth,
     };
-    let Some(fault) = fault_of(not_done).await else { return };
+    let Some(fault) = fault_of(not_done, PATIENCE).await else { return };
     assert_eq!(fault, DeliveryFault::NotRenamed { name: sealed_name(SET[0]) });
 }
 

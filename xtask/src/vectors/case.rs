@@ -144,9 +144,13 @@ impl Expected {
 mod tests {
     use super::*;
 
+    fn case(expected: Expected, judge: impl FnOnce() -> Verdict + Send + 'static) -> Case {
+        Case { id: "a::b::c".into(), expected, judge: Box::new(judge) }
+    }
+
+    /// Waits as long as a panic may take to print where it was.
     fn judged(expected: Expected, judge: impl FnOnce() -> Verdict + Send + 'static) -> Judged {
-        let case = Case { id: "a::b::c".into(), expected, judge: Box::new(judge) };
-        case.run(Duration::from_millis(200))
+        case(expected, judge).run(Duration::from_secs(60))
     }
 
     #[test]
@@ -159,10 +163,11 @@ mod tests {
     #[test]
     fn judge_without_an_end_is_left_behind() {
         let (_keep, never) = sync_channel::<()>(0);
-        let judged = judged(Expected::Refused, move || {
+        let endless = case(Expected::Refused, move || {
             let _ = never.recv();
             Verdict::Accepted
         });
+        let judged = endless.run(Duration::from_millis(200));
         assert_eq!((judged.outcome.name(), judged.is_right()), ("hung", false));
     }
 
