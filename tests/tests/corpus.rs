@@ -5,22 +5,10 @@
 #[path = "../fuzz/checks.rs"]
 #[allow(unreachable_pub, reason = "a module of the fuzz package too")]
 mod checks;
+#[path = "../seeds.rs"]
+mod seeds;
 
 #[test]
 fn dev_jsons_of_the_corpus_hold() {
-    let folder = irgw_tests::folder().join("fuzz/corpus/dev_json");
-    let seeds: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
-    assert!(seeds.len() >= 4);
-    for seed in seeds {
-        checks::dev_json(&seed);
-        for at in 0..seed.len() {
-            checks::dev_json(&seed[..at]);
-            for change in [0x01, 0x20, 0x80, 0xff] {
-                let mut changed = seed.clone();
-                changed[at] ^= change;
-                checks::dev_json(&changed);
-            }
-        }
-    }
+    seeds::run("dev_json", 4, &seeds::CHANGES, checks::dev_json);
 }

@@ -6,7 +6,7 @@ use irgw_core::Environment;
 use serde::Serialize;
 
 use crate::Target;
-use crate::report::{CaseResult, Suite, Test, Verdict as Judged, written};
+use crate::report::{CaseResult, Suite, Test, UNWATCHED, Verdict as Judged, written};
 
 /// The result of a run.
 #[derive(Debug, Clone, Serialize)]
@@ -183,10 +183,7 @@ impl AttackReport {
             let _ = writeln!(text, "REACHED THE BACKING SERVICE, and no audit record admits it: {seen}");
         }
         if !self.backing_is_watched {
-            let _ = writeln!(
-                text,
-                "NOT KNOWN: what reaches the backing service; dev.json names no sample_log that is here"
-            );
+            let _ = writeln!(text, "{UNWATCHED}");
         }
         let _ = writeln!(text, "{}: {}", self.target, self.counts);
         text

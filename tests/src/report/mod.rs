@@ -25,6 +25,10 @@ pub use curl::Reproduction;
 pub(crate) use junit::{Suite, Test, Verdict, written};
 pub use sent::Fact;
 
+/// Said where [`Report::backing_is_watched`] is false.
+pub(crate) const UNWATCHED: &str =
+    "NOT KNOWN: what reaches the backing service; dev.json names no sample_log that is here";
+
 /// The result of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -205,10 +209,7 @@ impl Report {
             let _ = writeln!(text, "NOT RUNNABLE REMOTELY: {count} cases: {reason}");
         }
         if !self.backing_is_watched {
-            let _ = writeln!(
-                text,
-                "NOT KNOWN: what reaches the backing service; dev.json names no sample_log that is here"
-            );
+            let _ = writeln!(text, "{UNWATCHED}");
         }
         let _ = writeln!(text, "{}: {}", self.target, self.counts);
         text

@@ -52,8 +52,15 @@ impl Registry {
     }
 }
 
-#[test]
-fn a_second_run_goes_on_where_the_first_one_stopped() {
+/// A workspace, and a registry that has nothing of it.
+struct World {
+    folder: tempfile::TempDir,
+    workspace: Workspace,
+    server: Local,
+    registry: Registry,
+}
+
+fn unpublished() -> World {
     let folder = tempfile::tempdir().unwrap();
     let (source, home) = (folder.path().join("source"), folder.path().join("home"));
     for new in [&source, &home] {
@@ -62,7 +69,12 @@ fn a_second_run_goes_on_where_the_first_one_stopped() {
     let server = Local::start();
     let workspace = workspace(&source, &server);
     let registry = Registry::local(&server, &home);
+    World { folder, workspace, server, registry }
+}
 
+#[test]
+fn a_second_run_goes_on_where_the_first_one_stopped() {
+    let World { folder: _folder, workspace, server, registry } = unpublished();
     server.refuse("between");
     let outcome = publish(&workspace, &registry).unwrap();
     assert_eq!(outcome.verdict, Verdict::Failed, "{outcome:?}");
@@ -81,14 +93,7 @@ fn a_second_run_goes_on_where_the_first_one_stopped() {
 
 #[test]
 fn a_registry_that_does_not_answer_has_not_said_no() {
-    let folder = tempfile::tempdir().unwrap();
-    let (source, home) = (folder.path().join("source"), folder.path().join("home"));
-    for new in [&source, &home] {
-        fs::create_dir(new).unwrap();
-    }
-    let server = Local::start();
-    let workspace = workspace(&source, &server);
-    let mut registry = Registry::local(&server, &home);
+    let World { folder: _folder, workspace, mut registry, .. } = unpublished();
     // A port that was just let go.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     registry.variables.push(("CARGO_REGISTRIES_LOCAL_INDEX".into(), format!("sparse+http://{gone}/index/")));
