@@ -2,9 +2,10 @@
 
 use crate::answer::Answer;
 use crate::case::{Given, Request};
+use crate::dev::Customer;
 use crate::exchange::Endpoint;
 use crate::template::{Values, encoded};
-use crate::{Error, told};
+use crate::{Error, Target, told};
 
 /// A browser of one customer's.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,28 @@ impl Browser {
         }
         Ok(answer)
     }
+}
+
+/// A customer without a one-time password follows the address of an authorization request, logs in and allows it: where the
+/// browser is sent to, code and state in it.
+///
+/// # Errors
+/// When the pages do not lead there.
+pub fn authorise(target: &Target, address: &str, customer: &Customer) -> Result<String, Error> {
+    let place = target.place(None)?;
+    let at = address.find("/gateway3/").unwrap_or(0);
+    let mut browser = Browser::default();
+    let mut answer = browser.get(place.desktop(), address.get(at..).unwrap_or_default())?;
+    let credentials = [("user_id", customer.user_id.as_str()), ("password", &customer.password)];
+    for filled in [credentials.as_slice(), &[]] {
+        if answer.header("location").is_none() {
+            let forms = forms(&answer.text());
+            let form = forms.first().ok_or_else(|| Error::Target(format!("no form: {}", answer.text())))?;
+            answer = browser.post(place.desktop(), form, filled)?;
+        }
+    }
+    let location = answer.header("location").map(str::to_owned);
+    location.ok_or_else(|| Error::Target(format!("the pages do not end: {}", answer.text())))
 }
 
 /// Sends a request and waits for its answer.

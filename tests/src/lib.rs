@@ -69,6 +69,7 @@ pub mod scan;
 mod error;
 mod words;
 
+pub use browser::authorise;
 pub use case::{Case, CaseText, Given, Request, Row, Tls};
 pub use certificate::{CertificateRecipe, Changes, Issuer};
 pub use dev::{

@@ -1,20 +1,9 @@
-//! Clocks: the system's, and one that tests set.
+//! A clock that tests set.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use irgw_core::Clock;
-
-/// The system's clock.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn since_epoch(&self) -> Duration {
-        // A clock before 1970 is broken; at the epoch nothing is valid yet, so everything is refused.
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-    }
-}
 
 /// A clock that stands where it was set: for tests and for conformance runs in process.
 #[derive(Debug)]

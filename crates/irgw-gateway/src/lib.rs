@@ -61,8 +61,9 @@ mod watched;
 mod written;
 
 pub use audit::{AuditLog, Broken, NoRoom, Seal, SealKey, Verified, Verifier};
-pub use clock::{SetClock, SystemClock};
+pub use clock::SetClock;
 pub use config::Config;
 pub use dialect::{Answer, Denial, Dialect};
 pub use gateway::{Drained, Gateway};
+pub use irgw_client::SystemClock;
 pub use path::{Ambiguous, NormalPath};

@@ -224,6 +224,62 @@ mod tests {
         );
     }
 
+    /// What the provider's SDK makes of every answer, in every dialect.
+    #[test]
+    fn every_denial_is_read_back_by_the_sdk() {
+        use irgw_client::{Reason, Refusal as Read};
+        use irgw_core::Barrier;
+
+        let dialects = [
+            Dialect::Suite,
+            Dialect::Income,
+            Dialect::Bill,
+            Dialect::Tds,
+            Dialect::Calculators,
+            Dialect::Soap,
+        ];
+        let bad = [
+            TokenFault::Malformed,
+            TokenFault::Times,
+            TokenFault::UnknownCredential,
+            TokenFault::Signature,
+            TokenFault::Algorithm,
+        ];
+        let barriers = [Barrier::Provider, Barrier::Service, Barrier::Client, Barrier::Owner, Barrier::Logon];
+        let bad = bad.map(|fault| (Denial::Judged(Class::BadToken(fault)), Reason::BadToken));
+        let barred =
+            barriers.map(|barrier| (Denial::Judged(Class::NotPermitted(barrier)), Reason::NotPermitted));
+        let others = [
+            (Denial::NoToken, Reason::NoToken),
+            (Denial::TokenProhibited, Reason::NotPermitted),
+            (Denial::Certificate, Reason::NotPermitted),
+        ];
+        let every: Vec<_> = bad.into_iter().chain(barred).chain(others).collect();
+        for (dialect, (denial, reason)) in
+            dialects.iter().flat_map(|dialect| every.iter().map(move |denial| (*dialect, *denial)))
+        {
+            let answer = Refusal::new(Rule::Gw1, Told::Denied(dialect, denial), "").answer();
+            let read = Read::read(&answer).unwrap_or_else(|| panic!("{dialect:?} {denial:?} is not read"));
+            let written = dialect.answer(denial);
+            assert_eq!(
+                (read.reason, read.code.as_str(), read.message.as_str(), read.status),
+                (reason, written.code, written.message, written.status),
+                "{dialect:?} {denial:?}"
+            );
+        }
+        for (told, reason) in [
+            (Told::NotEnrolled, Reason::NotEnrolled),
+            (Told::Throttled(Duration::from_secs(1)), Reason::Throttled),
+            (Told::NotFound, Reason::Request),
+            (Told::TooLarge, Reason::Request),
+            (Told::BadGateway, Reason::Unavailable),
+            (Told::Timeout, Reason::Unavailable),
+        ] {
+            let answer = Refusal::new(Rule::Gw1, told.clone(), "").answer();
+            assert_eq!(Read::read(&answer).map(|read| read.reason), Some(reason), "{told:?}");
+        }
+    }
+
     #[test]
     fn retry_after_is_rounded_up_to_whole_seconds() {
         let response = Refusal::new(Rule::Gw4, Told::Throttled(Duration::from_millis(1200)), "").answer();

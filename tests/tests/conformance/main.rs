@@ -29,6 +29,7 @@ mod postgres;
 mod races;
 mod refresh;
 mod scan;
+mod sdk;
 mod sending;
 mod sets;
 mod shell;
@@ -115,6 +116,7 @@ fn trials(environments: &Arc<Environments>) -> std::result::Result<Vec<Trial>, i
         postgres::trials,
         races::trials,
         scan::trials,
+        sdk::trials,
         shell::trials,
         stalling::trials,
         submissions::trials,

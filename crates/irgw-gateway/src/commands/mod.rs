@@ -11,7 +11,6 @@ pub(crate) mod delivery;
 mod dev_file;
 pub(crate) mod doctor;
 pub(crate) mod file_server;
-mod https;
 pub(crate) mod key;
 mod listing;
 pub(crate) mod m2m;

@@ -7,6 +7,7 @@ use std::io::{BufRead, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use irgw_client::{Connector, Https};
 use irgw_core::{ClientKind, Clock, Rule, Secret, printable};
 use irgw_oauth::client::{
     Client, FileFault, Introspection, Loopback, LoopbackFault, TokenFile, TokenKind, Tokens,
@@ -17,7 +18,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::party::PartyArgs;
 use self::words::{callback, exchange, renewal, unusable};
 use super::CommandError;
-use super::https::Https;
 use super::listing::rfc3339;
 use crate::SystemClock;
 
@@ -123,7 +123,7 @@ pub(crate) fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let party = args.party.party()?;
-    let client = Client::new(party.config, Https::new(party.roots), Arc::new(SystemClock));
+    let client = Client::new(party.config, Https::new(Connector::new(party.roots)), Arc::new(SystemClock));
     let file = party.tokens.map(TokenFile::at);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::unusable(format_args!("cannot start: {error}")))?;

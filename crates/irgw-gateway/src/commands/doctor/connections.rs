@@ -2,6 +2,7 @@
 
 use http::header::{DATE, HOST};
 use http::{Request, Response, Uri};
+use irgw_client::{Connector, Https};
 use irgw_core::{Clock, Rule, printable};
 use irgw_oauth::client::{Http, SendFault};
 use irgw_tls::ClientIdentity;
@@ -11,7 +12,6 @@ use serde_json::Value;
 use super::Belongings;
 use super::report::Report;
 use crate::SystemClock;
-use crate::commands::https::Https;
 use crate::handle::{ENVIRONMENT, causes};
 use crate::refusal::REASON_HEADER;
 
@@ -23,26 +23,26 @@ pub(super) async fn look(
     report: &mut Report,
 ) {
     if let Some(server) = &belongings.server {
-        let https = Https::new(roots.clone());
-        if reaches("token channel", &https, server, report).await {
-            metadata(&https, server, report).await;
+        let connector = Connector::new(roots.clone());
+        if reaches("token channel", &connector, server, report).await {
+            metadata(&Https::new(connector), server, report).await;
         }
     }
     if let Some(cloud) = &belongings.cloud {
-        let https = match &identity {
-            Some(identity) => Https::new(roots).presenting(identity.clone()),
-            None => Https::new(roots),
+        let connector = match &identity {
+            Some(identity) => Connector::new(roots).presenting(identity.clone()),
+            None => Connector::new(roots),
         };
         // Without a certificate the door cannot be tried.
-        if reaches("cloud channel", &https, cloud, report).await && identity.is_some() {
-            door(&https, cloud, report).await;
+        if reaches("cloud channel", &connector, cloud, report).await && identity.is_some() {
+            door(&Https::new(connector), cloud, report).await;
         }
     }
 }
 
 /// Whether there is TLS with a server that the roots know.
-async fn reaches(what: &'static str, https: &Https, uri: &Uri, report: &mut Report) -> bool {
-    match https.visit(uri).await {
+async fn reaches(what: &'static str, connector: &Connector, uri: &Uri, report: &mut Report) -> bool {
+    match connector.visit(uri).await {
         Ok(server) => {
             let issuer = server.issuer().map_or("an issuer that is not read here".to_owned(), printable);
             report.good(what, Rule::Tls1, format!("TLS with the server, whose certificate is by {issuer}"));
@@ -50,7 +50,7 @@ async fn reaches(what: &'static str, https: &Https, uri: &Uri, report: &mut Repo
         }
         Err(error) => {
             let advice = "look at name, port and firewall; where it is the certificate, at --ca";
-            report.bad(what, Rule::Tls1, causes(&*error), advice);
+            report.bad(what, Rule::Tls1, causes(&error), advice);
             false
         }
     }
