@@ -37,7 +37,7 @@ impl Credential {
         match self {
             Credential::Certificate => Ok(None),
             Credential::Signer(signer) => signer.proof(now).map(Some),
-            Credential::Login(login) => Ok(Some(login.proof().await?)),
+            Credential::Login(login) => login.proof().await.map(Some),
         }
     }
 
@@ -51,7 +51,7 @@ impl Credential {
         match self {
             Credential::Certificate => Ok(None),
             Credential::Signer(signer) => signer.renewed(refused, skew, now),
-            Credential::Login(login) => Ok(Some(login.renewed(refused).await?)),
+            Credential::Login(login) => login.renewed(refused).await.map(Some),
         }
     }
 }
@@ -65,11 +65,11 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// The field with this text, which a token's grammar has kept to ASCII.
-    pub(crate) fn new(text: &str) -> Proof {
-        let mut field = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    /// The field with this text.
+    pub(crate) fn new(text: &str) -> Result<Proof, Error> {
+        let mut field = HeaderValue::from_str(text).map_err(|_| Error::Token)?;
         field.set_sensitive(true);
-        Proof { field, is_new: true }
+        Ok(Proof { field, is_new: true })
     }
 
     /// The same for a later request.

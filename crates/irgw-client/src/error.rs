@@ -23,6 +23,9 @@ pub enum Error {
     /// No token can be signed: the key or the certificate cannot be used, or the token would be none.
     #[error("no token can be signed")]
     Sign(#[source] irgw_m2m::Error),
+    /// The authorization server gave out a token that no field of HTTP can hold.
+    #[error("the access token has characters that no field can hold")]
+    Token,
     /// There is no access token that is good.
     #[error(transparent)]
     Login(#[from] RenewError),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use irgw_oauth::client::{Client, RenewError, TokenFile, Tokens};
 
-use crate::Https;
 use crate::credential::Proof;
+use crate::{Error, Https};
 
 /// One customer's login: the OAuth client that they consented to, and the file with their tokens.
 ///
@@ -30,32 +30,24 @@ impl Login {
     }
 
     /// The access token, renewed before its end.
-    pub(crate) async fn proof(&self) -> Result<Proof, RenewError> {
+    pub(crate) async fn proof(&self) -> Result<Proof, Error> {
         let login = self.clone();
-        let renewing =
-            async move { login.0.file.fresh(&login.0.oauth, MARGIN).await.map(|tokens| bearer(&tokens)) };
-        to_its_end(renewing).await
+        to_its_end(async move { login.0.file.fresh(&login.0.oauth, MARGIN).await }).await
     }
 
     /// Another access token, for one that the gateway refused before its end.
-    pub(crate) async fn renewed(&self, refused: &Proof) -> Result<Proof, RenewError> {
+    pub(crate) async fn renewed(&self, refused: &Proof) -> Result<Proof, Error> {
         let (login, refused) = (self.clone(), refused.token());
-        let renewing =
-            async move { login.0.file.renew(&login.0.oauth, &refused).await.map(|tokens| bearer(&tokens)) };
-        to_its_end(renewing).await
+        to_its_end(async move { login.0.file.renew(&login.0.oauth, &refused).await }).await
     }
-}
-
-fn bearer(tokens: &Tokens) -> Proof {
-    Proof::new(&format!("Bearer {}", tokens.access_token().expose()))
 }
 
 /// Renews on a task of its own: whoever waits may be cancelled, and a refresh that is cut off loses the login (C11).
 async fn to_its_end(
-    renewing: impl Future<Output = Result<Proof, RenewError>> + Send + 'static,
-) -> Result<Proof, RenewError> {
+    renewing: impl Future<Output = Result<Tokens, RenewError>> + Send + 'static,
+) -> Result<Proof, Error> {
     match tokio::spawn(renewing).await {
-        Ok(renewed) => renewed,
+        Ok(tokens) => Proof::new(&format!("Bearer {}", tokens?.access_token().expose())),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -137,7 +137,7 @@ impl Signer {
             lifetime: self.lifetime,
             jti: jti.as_deref(),
         };
-        let proof = Proof::new(&sign(&token, &self.key).map_err(Error::Sign)?);
+        let proof = Proof::new(&sign(&token, &self.key).map_err(Error::Sign)?)?;
         let until = now.as_secs().saturating_add(self.lifetime.as_secs() / 4 * 3);
         let until = UnixTime::since_unix_epoch(Duration::from_secs(until));
         state.kept = Some((proof.clone().kept(), until));
