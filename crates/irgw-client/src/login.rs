@@ -48,6 +48,10 @@ async fn to_its_end(
 ) -> Result<Proof, Error> {
     match tokio::spawn(renewing).await {
         Ok(tokens) => Proof::new(&format!("Bearer {}", tokens?.access_token().expose())),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime stops: the renewal may be cut off, and the request is not sent.
+            Err(stopped) => Err(Error::Unsent(stopped.into())),
+        },
     }
 }
