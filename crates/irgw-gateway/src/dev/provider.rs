@@ -84,6 +84,7 @@ impl DemoProvider {
                     environment: self.environment,
                     max_age: None,
                 },
+                is_inbox_shared: true,
                 originals: Originals::Removed,
                 limits: Limits::default(),
             };

@@ -127,6 +127,7 @@ impl Fetcher {
                 environment: partner.environment,
                 max_age: None,
             },
+            is_inbox_shared: true,
             originals: Originals::Archived,
             limits: Limits::default(),
         };

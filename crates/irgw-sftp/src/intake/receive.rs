@@ -53,6 +53,7 @@ impl Intake {
         }
         match admit(self.settings.expectation, &name, now) {
             Ok(()) => {}
+            Err(Stray::Feed) if self.settings.is_inbox_shared => return Ok(()),
             Err(Stray::Feed) => {
                 return self.ignore(sealed_name(&name.to_string()), Unexpected::OtherFeed, now);
             }

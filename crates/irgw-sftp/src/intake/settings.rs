@@ -8,6 +8,9 @@ use crate::pgp;
 pub struct Settings {
     /// Whose files are expected. A file of the other feed is left in the inbox; whatever else is not expected is refused.
     pub expectation: Expectation,
+    /// Another intake takes the other feed's files out of the same inbox: they are passed over in silence, and otherwise each
+    /// is an event, once for an open intake.
+    pub is_inbox_shared: bool,
     /// What becomes of the encrypted originals of a released set.
     pub originals: Originals,
     /// How much is taken on.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use irgw_sftp::intake::{Event, Folders, Intake, OpenFault, Unexpected};
 
-use crate::support::{Made, Place, TDS, seal, settle};
+use crate::support::{Made, PSN, Place, TDS, seal, settle};
 
 #[test]
 fn what_is_no_file_of_the_feeds_is_told_once_and_never_touched() {
@@ -44,6 +44,24 @@ fn what_is_no_file_of_the_feeds_is_told_once_and_never_touched() {
     assert_eq!(settle(&mut intake), []);
     assert_eq!(fs::read_dir(&inbox).unwrap().count(), before);
     assert!(place.names("state/quarantine").is_empty());
+}
+
+/// Whoever opens an intake for each pass is not told of the other feed's waiting files again and again.
+#[test]
+fn other_feeds_files_are_passed_over_in_silence_where_they_belong() {
+    let mut place = Place::new();
+    let other = Made::new(PSN, 1);
+    place.arrive(&other.zips[0].0, &seal(&other.zips[0].1));
+    let events = settle(&mut place.open());
+    assert!(matches!(&events[..], [Event::Ignored { why: Unexpected::OtherFeed, .. }]), "{events:?}");
+    let log = fs::read(place.path("state/events.jsonl")).unwrap();
+
+    place.settings.is_inbox_shared = true;
+    for _ in 0..2 {
+        assert_eq!(settle(&mut place.open()), []);
+    }
+    assert_eq!(fs::read(place.path("state/events.jsonl")).unwrap(), log);
+    assert_eq!(place.names("inbox").len(), 1);
 }
 
 /// A name that was a link when it was listed and a file when it is opened, or the other way round, is no way out.

@@ -131,7 +131,12 @@ impl Place {
         fs::create_dir(root.path().join("inbox")).unwrap();
         Place {
             root,
-            settings: Settings { expectation, originals: Originals::Removed, limits: Limits::default() },
+            settings: Settings {
+                expectation,
+                is_inbox_shared: false,
+                originals: Originals::Removed,
+                limits: Limits::default(),
+            },
             keys: vec![parties().receiver.clone()],
             signers: vec![cert(&parties().sender)],
         }

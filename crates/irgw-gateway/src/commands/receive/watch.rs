@@ -77,6 +77,7 @@ pub(super) fn run(args: &WatchArgs, clock: &impl Clock, out: &mut impl Write) ->
             environment: args.environment,
             max_age: args.max_age,
         },
+        is_inbox_shared: false,
         originals: if args.keep_originals { Originals::Archived } else { Originals::Removed },
         limits: Limits::default(),
     };

@@ -87,7 +87,12 @@ impl Place {
             environment: stem.environment,
             max_age: None,
         };
-        let settings = Settings { expectation, originals: self.originals, limits: Limits::default() };
+        let settings = Settings {
+            expectation,
+            is_inbox_shared: false,
+            originals: self.originals,
+            limits: Limits::default(),
+        };
         let (keys, signers) = (vec![scene.key.clone()], vec![scene.signer.clone()]);
         Intake::open(self.folders(), settings, keys, signers).unwrap()
     }
