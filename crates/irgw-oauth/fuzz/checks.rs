@@ -11,7 +11,8 @@ use irgw_oauth::Endpoint;
 use crate::state::{ISSUER, REDIRECTS, SECRET, server};
 
 /// Reads a request as a server does after HTTP: a line `METHOD TARGET`, fields, an empty line, the body. Its answer is one
-/// that the endpoint has, leads nowhere but to a registered address, and is not kept by caches; its record holds no secret.
+/// that the endpoint has, leads nowhere but to a registered address, and is not kept by caches; its record holds no secret
+/// that stands where secrets do.
 pub fn request(data: &[u8]) {
     let Some((endpoint, request)) = parsed(data) else { return };
     let (head, body) = request.into_parts();
@@ -24,7 +25,8 @@ pub fn request(data: &[u8]) {
     let status = answer.status().as_u16();
     assert_eq!(record.status, Some(status));
     assert!([200, 302, 303, 400, 401, 405, 411, 415, 503].contains(&status), "{status}");
-    assert!(!record.cause.is_some_and(|cause| cause.contains(SECRET)));
+    let told = record.cause.is_some_and(|cause| cause.contains(SECRET));
+    assert!(!told || is_given_away(head.uri.query(), &body), "the record holds a secret");
     let field =
         |name| answer.headers().get(name).map(|value| value.to_str().expect("a field of ours is ASCII"));
     if let Some(location) = field(LOCATION) {
@@ -45,6 +47,15 @@ pub fn request(data: &[u8]) {
         let page = std::str::from_utf8(answer.body()).expect("a page is UTF-8").to_ascii_lowercase();
         assert!(!page.contains("<script") && !page.contains("javascript:"));
     }
+}
+
+/// Whether the caller wrote the secret where nobody looks for one, such as into a redirect URI, which a record may name.
+fn is_given_away(query: Option<&str>, body: &[u8]) -> bool {
+    let fields = [query.unwrap_or_default().as_bytes(), body].map(form_urlencoded::parse);
+    fields
+        .into_iter()
+        .flatten()
+        .any(|(name, value)| name.contains(SECRET) || (name != "client_secret" && value.contains(SECRET)))
 }
 
 fn parsed(data: &[u8]) -> Option<(Endpoint, Request<Bytes>)> {
