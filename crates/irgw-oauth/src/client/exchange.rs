@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, header};
 use irgw_core::{Secret, UnixTime};
@@ -14,7 +14,7 @@ use oauth2::{
 
 use super::answer::{Answer, Introspection, Tokens};
 use super::http::{Http, RESPONSE_LIMIT_BYTES};
-use super::{Client, Error, Skew, refusal};
+use super::{Client, Error, Skew, date, refusal};
 
 /// The introspection endpoint's JSON.
 pub(super) type Introspected = StandardTokenIntrospectionResponse<EmptyExtraTokenFields, BasicTokenType>;
@@ -133,11 +133,6 @@ pub(super) fn introspection(answer: Introspected) -> Introspection {
         expires_at: answer.exp().map(|at| time(at.timestamp())),
         issued_at: answer.iat().map(|at| time(at.timestamp())),
     }
-}
-
-fn date(headers: &HeaderMap) -> Option<UnixTime> {
-    let date = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
-    date.duration_since(UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -81,7 +81,7 @@ pub use self::http::{Http, RESPONSE_LIMIT_BYTES, SendFault};
 pub use self::loopback::{Loopback, LoopbackFault};
 pub use self::pending::{CallbackFault, Code, PENDING_LIFETIME, Pending};
 pub use self::refusal::OAuthError;
-pub use self::skew::Skew;
+pub use self::skew::{Skew, date};
 pub use self::token_file::{FileFault, Kept, RenewError, TokenFile};
 use crate::opaque::{SECRET_CHARS, draw};
 

@@ -1,9 +1,17 @@
 //! How far the server's clock is ahead of ours, measured from the `Date` of its answers.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use http::HeaderMap;
+use http::header::DATE;
 use irgw_core::UnixTime;
 use serde::{Deserialize, Serialize};
+
+/// When an answer was made, by the server's clock: its `Date` (RFC 9110 §6.6.1).
+pub fn date(headers: &HeaderMap) -> Option<UnixTime> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
+}
 
 /// How far the server's clock is ahead of this machine's, in milliseconds; negative: it is behind.
 ///
@@ -16,7 +24,7 @@ pub struct Skew {
 }
 
 impl Skew {
-    /// From the `Date` of an answer (RFC 9110 §6.6.1), and when the request left and the answer came by this clock. `Date`
+    /// From the [`date`] of an answer, and when the request left and the answer came by this clock. `Date`
     /// has whole seconds and the way takes time: what cannot be told from none is none.
     pub fn measure(date: UnixTime, sent: Duration, received: Duration) -> Skew {
         // The clock may have been set back in between.

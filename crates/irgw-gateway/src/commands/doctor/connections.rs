@@ -1,10 +1,10 @@
 //! What a provider reaches: the authorization server, this machine's clock beside it, and the cloud channel's door.
 
-use http::header::{DATE, HOST};
+use http::header::HOST;
 use http::{Request, Response, Uri};
 use irgw_client::{Connector, Https};
 use irgw_core::{Clock, Rule, printable};
-use irgw_oauth::client::{Http, SendFault};
+use irgw_oauth::client::{Http, SendFault, date};
 use irgw_tls::ClientIdentity;
 use irgw_tls::client::ServerRoots;
 use serde_json::Value;
@@ -79,9 +79,7 @@ async fn metadata(https: &Https, server: &Uri, report: &mut Report) {
 /// How far this machine's clock is from the server's. An answer's Date is whole seconds, and was on its way.
 fn clock(answer: &Response<Vec<u8>>, report: &mut Report) {
     const WHAT: &str = "clock";
-    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-    let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return };
-    let Ok(theirs) = date.duration_since(std::time::UNIX_EPOCH) else { return };
+    let Some(theirs) = date(answer.headers()) else { return };
     let (theirs, ours) = (theirs.as_secs(), SystemClock.now().as_secs());
     let apart = theirs.abs_diff(ours);
     if apart < SKEW_SECONDS {
@@ -150,6 +148,8 @@ const SKEW_SECONDS: u64 = 5;
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
+
+    use http::header::DATE;
 
     use super::*;
 
