@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, DATE};
-use http::request::Parts;
+use http::header::AUTHORIZATION;
 use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use irgw_core::{Clock, UnixTime};
-use irgw_oauth::client::{Client as OauthClient, ClientConfig, Skew};
+use irgw_core::Clock;
+use irgw_oauth::client::{Client as OauthClient, ClientConfig, Skew, date};
 use irgw_tls::ClientIdentity;
 use irgw_tls::client::ServerRoots;
 use tokio::time::timeout;
 
 use crate::credential::Proof;
 use crate::pool::{self, Pool};
-use crate::{Connector, Credential, Error, Https, Reason, Refusal, SystemClock};
+use crate::{Connector, Credential, Error, Https, Reason, Refusal};
 
 /// Sends requests to one gateway. Clones share its connections.
 #[derive(Clone)]
@@ -41,26 +40,24 @@ struct Limits {
 #[must_use]
 pub struct Builder {
     base: String,
-    roots: ServerRoots,
-    identity: Option<ClientIdentity>,
-    clock: Arc<dyn Clock>,
+    connector: Connector,
     limits: Limits,
 }
 
 impl Builder {
     /// The roots that the gateway's certificate must lead to; the Mozilla list unless said otherwise.
     pub fn roots(self, roots: ServerRoots) -> Builder {
-        Builder { roots, ..self }
+        Builder { connector: Connector { roots, ..self.connector }, ..self }
     }
 
     /// The client certificate and its key, for the cloud channel (TLS-3).
     pub fn identity(self, identity: ClientIdentity) -> Builder {
-        Builder { identity: Some(identity), ..self }
+        Builder { connector: self.connector.presenting(identity), ..self }
     }
 
     /// What tells the time; the system's clock unless said otherwise.
     pub fn clock(self, clock: Arc<dyn Clock>) -> Builder {
-        Builder { clock, ..self }
+        Builder { connector: self.connector.with_clock(clock), ..self }
     }
 
     /// How long a request may take, from a connection to the last byte of the answer; a minute unless said otherwise.
@@ -75,8 +72,9 @@ impl Builder {
 
     /// An OAuth client that asks the token endpoint of `config`, over one-way TLS by the same roots and clock.
     pub fn oauth(&self, config: ClientConfig) -> Arc<OauthClient<Https>> {
-        let connector = Connector::new(self.roots.clone()).with_clock(self.clock.clone());
-        Arc::new(OauthClient::new(config, Https::new(connector), self.clock.clone()))
+        let connector = Connector { identity: None, ..self.connector.clone() };
+        let clock = connector.clock.clone();
+        Arc::new(OauthClient::new(config, Https::new(connector), clock))
     }
 
     /// A client that proves nothing beside its certificate yet: [`Client::with`] gives it a token to send. It connects when the
@@ -86,16 +84,11 @@ impl Builder {
     /// [`Error::Base`] when the gateway's address is not `https://HOST` or `https://HOST:PORT`.
     pub fn build(self) -> Result<Client, Error> {
         let base = authority(&self.base).ok_or(Error::Base(self.base))?;
-        let connector = Connector::new(self.roots).with_clock(self.clock.clone());
-        let connector = match self.identity {
-            Some(identity) => connector.presenting(identity),
-            None => connector,
-        };
         Ok(Client {
             base,
-            pool: pool::new(connector),
+            clock: self.connector.clock.clone(),
+            pool: pool::new(self.connector),
             credential: Arc::new(Credential::Certificate),
-            clock: self.clock,
             limits: self.limits,
         })
     }
@@ -113,9 +106,7 @@ impl Client {
     pub fn builder(base: impl Into<String>) -> Builder {
         Builder {
             base: base.into(),
-            roots: ServerRoots::mozilla(),
-            identity: None,
-            clock: Arc::new(SystemClock),
+            connector: Connector::new(ServerRoots::mozilla()),
             limits: Limits { answer_time: Duration::from_secs(60), answer_bytes: 16 << 20 },
         }
     }
@@ -135,44 +126,44 @@ impl Client {
     /// [`Error::Refused`] where the gateway refused, and otherwise why there is no answer; [`Error::changed_nothing`] says
     /// whether it may be sent again.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let (head, body) = self.addressed(request)?;
+        let request = self.addressed(request)?;
         let proof = self.credential.proof(self.clock.since_epoch()).await?;
-        let (answer, skew) = self.exchange(&head, &body, proof.as_ref()).await?;
-        let Some(refusal) = Refusal::read(&answer) else { return Ok(answer) };
-        if let (Reason::BadToken, Some(refused)) = (refusal.reason, &proof) {
-            let again = self.credential.renewed(refused, skew, self.clock.since_epoch()).await?;
-            if let Some(proof) = again {
-                let (answer, _) = self.exchange(&head, &body, Some(&proof)).await?;
-                return match Refusal::read(&answer) {
-                    None => Ok(answer),
-                    Some(refusal) => Err(Error::Refused(Box::new(refusal))),
-                };
+        let (answer, skew) = self.exchange(request.clone(), proof.as_ref()).await?;
+        let refusal = match judged(answer) {
+            Err(Error::Refused(refusal)) => refusal,
+            judged => return judged,
+        };
+        let better = match (refusal.reason, &proof) {
+            (Reason::BadToken, Some(refused)) => {
+                self.credential.renewed(refused, skew, self.clock.since_epoch()).await?
             }
-        }
-        Err(Error::Refused(Box::new(refusal)))
+            _ => None,
+        };
+        let Some(better) = better else { return Err(Error::Refused(refusal)) };
+        let (answer, _) = self.exchange(request, Some(&better)).await?;
+        judged(answer)
     }
 
-    /// The request's head with the gateway's host, and its body.
-    fn addressed(&self, request: Request<Bytes>) -> Result<(Parts, Bytes), Error> {
-        let (mut head, body) = request.into_parts();
-        if head.headers.contains_key(AUTHORIZATION) {
+    /// The request with the gateway's host.
+    fn addressed(&self, request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Error> {
+        if request.headers().contains_key(AUTHORIZATION) {
             return Err(Error::Authorization);
         }
-        let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/'));
-        let path = path.filter(|_| head.uri.authority().is_none()).ok_or(Error::Address)?.clone();
+        let uri = request.uri();
+        let path = uri.path_and_query().filter(|path| path.as_str().starts_with('/'));
+        let path = path.filter(|_| uri.authority().is_none()).ok_or(Error::Address)?.clone();
         let uri = Uri::builder().scheme(Scheme::HTTPS).authority(self.base.clone()).path_and_query(path);
-        head.uri = uri.build().map_err(|_| Error::Address)?;
-        Ok((head, body))
+        let mut request = request.map(Full::new);
+        *request.uri_mut() = uri.build().map_err(|_| Error::Address)?;
+        Ok(request)
     }
 
     /// Sends once; with the answer, how far the gateway's clock is ahead, where it says.
     async fn exchange(
         &self,
-        head: &Parts,
-        body: &Bytes,
+        mut request: Request<Full<Bytes>>,
         proof: Option<&Proof>,
     ) -> Result<(Response<Bytes>, Option<Skew>), Error> {
-        let mut request = Request::from_parts(head.clone(), Full::new(body.clone()));
         if let Some(proof) = proof {
             request.headers_mut().insert(AUTHORIZATION, proof.field());
         }
@@ -182,7 +173,7 @@ impl Client {
         let answer = answer.unwrap_or_else(|_| {
             Err(Error::Unanswered(format!("no answer in {} s", answer_time.as_secs_f32()).into()))
         })?;
-        let skew = date(&answer).map(|date| Skew::measure(date, sent, self.clock.since_epoch()));
+        let skew = date(answer.headers()).map(|date| Skew::measure(date, sent, self.clock.since_epoch()));
         Ok((answer, skew))
     }
 
@@ -201,18 +192,20 @@ impl Client {
     }
 }
 
+/// What a service answered, or the gateway's refusal.
+fn judged(answer: Response<Bytes>) -> Result<Response<Bytes>, Error> {
+    match Refusal::read(&answer) {
+        None => Ok(answer),
+        Some(refusal) => Err(Error::Refused(Box::new(refusal))),
+    }
+}
+
 /// Why the pool has no answer: whether there was a connection at all.
 fn unanswered(error: hyper_util::client::legacy::Error) -> Error {
     match error.is_connect() {
         true => Error::Unsent(error.into()),
         false => Error::Unanswered(error.into()),
     }
-}
-
-/// When the answer was made, by the gateway's clock (RFC 9110 §6.6.1).
-fn date(answer: &Response<Bytes>) -> Option<UnixTime> {
-    let date = httpdate::parse_http_date(answer.headers().get(DATE)?.to_str().ok()?).ok()?;
-    Some(UnixTime::since_unix_epoch(date.duration_since(std::time::UNIX_EPOCH).ok()?))
 }
 
 impl fmt::Debug for Client {

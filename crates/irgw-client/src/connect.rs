@@ -16,8 +16,8 @@ use crate::SystemClock;
 /// Connects to the hosts of `https` addresses, over TLS as the profile has it (TLS-1, TLS-2).
 #[derive(Debug, Clone)]
 pub struct Connector {
-    roots: ServerRoots,
-    identity: Option<ClientIdentity>,
+    pub(crate) roots: ServerRoots,
+    pub(crate) identity: Option<ClientIdentity>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 

@@ -3,12 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use irgw_core::{Logon, Thumbprint, UnixTime};
 use irgw_m2m::error::CertificateFault;
 use irgw_m2m::{NewToken, SigningCert, SigningKey, sign};
 use irgw_oauth::client::Skew;
+use irgw_oauth::opaque::{NAME_CHARS, draw};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -128,14 +127,14 @@ impl Signer {
     }
 
     fn signed(&self, state: &mut State, now: UnixTime) -> Result<Proof, Error> {
-        let jti = self.is_single_use.then(random_name).transpose()?;
+        let jti = self.is_single_use.then(|| draw(NAME_CHARS)).transpose().map_err(|_| Error::Randomness)?;
         let token = NewToken {
             thumbprint: self.thumbprint,
             issuer: &self.issuer,
             start_logon: self.logon.as_ref(),
             issued_at: now,
             lifetime: self.lifetime,
-            jti: jti.as_deref(),
+            jti: jti.as_ref().map(|name| name.expose().as_str()),
         };
         let proof = Proof::new(&sign(&token, &self.key).map_err(Error::Sign)?)?;
         let until = now.as_secs().saturating_add(self.lifetime.as_secs() / 4 * 3);
@@ -148,11 +147,4 @@ impl Signer {
         // What a panic could leave half done is replaced whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// 128 random bits, as text.
-fn random_name() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Error::Randomness)?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
