@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use irgw_core::{Channel, Rule};
 use serde_json::Value;
 
+use crate::browser::ask;
 use crate::case::{Case, Given, Request, Row};
 use crate::certificate::{ClientIdentity, thumbprints};
 use crate::key::fill;
@@ -191,12 +192,8 @@ fn learn_keys(place: &Place, other: &Place) -> Result<(), Error> {
 /// The ids of the keys that a gateway's access tokens are checked by.
 fn published_keys(place: &Place) -> Result<BTreeSet<String>, Error> {
     let request = Request { path: "/gateway3/oauth/jwks".into(), ..Request::default() };
-    let given = Given { request, ..Given::default() };
-    let (endpoint, mut values) = (place.desktop(), Values::default());
-    values.set("authority", &endpoint.authority);
-    values.set("case", "keys");
-    let (_, body) = endpoint.open(&given, None, None, &values)?.ask()?;
-    let set: Value = serde_json::from_str(&body).map_err(Error::recipe)?;
+    let answer = ask(place.desktop(), request)?;
+    let set: Value = serde_json::from_slice(&answer.body).map_err(Error::recipe)?;
     let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
     Ok(keys.map(|key| judge::text(key, "kid").to_owned()).collect())
 }

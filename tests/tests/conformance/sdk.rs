@@ -31,11 +31,16 @@ pub(crate) fn trials(environments: &Arc<Environments>) -> Vec<Trial> {
     ]
 }
 
-/// A client of the cloud channel, as this provider.
+/// A client of the cloud channel, as nobody.
+fn anonymous(dev: &Dev) -> Result<Builder> {
+    let roots = ServerRoots::from_pem(&fs::read(&dev.listeners.cloud.ca_file)?)?;
+    Ok(Client::builder(dev.listeners.cloud.base_url.clone()).roots(roots))
+}
+
+/// The same as this provider.
 fn cloud(dev: &Dev, provider: &Provider) -> Result<Builder> {
     let identity = ClientIdentity::from_pem(&fs::read(&provider.certificate)?, &fs::read(&provider.key)?)?;
-    let roots = ServerRoots::from_pem(&fs::read(&dev.listeners.cloud.ca_file)?)?;
-    Ok(Client::builder(dev.listeners.cloud.base_url.clone()).roots(roots).identity(identity))
+    Ok(anonymous(dev)?.identity(identity))
 }
 
 fn signer(provider: &Provider, at: usize) -> Result<Signer> {
@@ -127,7 +132,6 @@ fn refusals_are_read(target: &Target) -> Result {
     let dev = target.dev();
     let first = provider(dev, 0)?;
     let bare = cloud(dev, first)?.build()?;
-    let roots = ServerRoots::from_pem(&fs::read(&dev.listeners.cloud.ca_file)?)?;
     let another = provider(dev, 1)?;
     for (client, path, reason, rule) in [
         (bare.clone(), "/gateway/account/1", Reason::NoToken, Rule::M2m1),
@@ -146,8 +150,7 @@ fn refusals_are_read(target: &Target) -> Result {
         ensure(came == Some((reason, Some(rule))), || format!("{path}: {error:?}"))?;
     }
     // Without a certificate there is no connection that can be used, and nothing is taken for an answer.
-    let anonymous = Client::builder(dev.listeners.cloud.base_url.clone()).roots(roots).build()?;
-    let error = get(&anonymous, "/gateway/account/1").err();
+    let error = get(&anonymous(dev)?.build()?, "/gateway/account/1").err();
     ensure(matches!(error, Some(Error::Unsent(_) | Error::Unanswered(_))), || format!("{error:?}"))?;
     Ok(Completion::Completed)
 }
